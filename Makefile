@@ -1,0 +1,93 @@
+# Every target sets up what it needs in .venv and reuses it. `make` alone lists the targets.
+
+PYTHON ?= python3
+PORT ?= 8000
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SITE := _build/html/index.html
+BOOK_SOURCES := _config.yml _toc.yml goodharts_lib/environments/vec_env.py \
+	$(wildcard book/* book/_ext/*.py book/_assets/* book/_root/* notebooks/*.ipynb)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help book notebooks serve test lint train bench clean
+
+help: ## List the targets
+	@echo "The Goodhart Trap. Targets:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+book: .venv/.book ## Build the site from the executed notebooks into _build/html; needs no torch
+	@echo "Building the book; any warning is an error."
+	@$(BIN)/jupyter-book build --all -W -n --keep-going .
+	@echo "The site is at $(CURDIR)/$(SITE)"
+
+notebooks: .venv/.all ## Execute all notebooks afresh, in place
+	@echo "Executing all notebooks in place."
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.kernel_name=python3 --ExecutePreprocessor.timeout=600 \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+serve: $(SITE) ## Serve the site on localhost (PORT=8000), building it if something changed
+	@echo "Serving _build/html at http://localhost:$(PORT)/ - stop with Ctrl-C."
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+$(SITE): $(BOOK_SOURCES)
+	@$(MAKE) --no-print-directory book
+	@touch $(SITE)
+
+test: lint book ## Run every check: lint, types, the site, the tests, the notebooks
+	@echo "Running the tests."
+	@$(BIN)/python -m pytest
+	@echo "Running the notebooks."
+	@$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+		--nbval-kernel-startup-timeout=60 --nbval-sanitize-with=tests/nbval_sanitize.cfg
+	@echo "Every check passed."
+
+lint: .venv/.all ## Check style (ruff) and types (mypy)
+	@echo "Checking style and types."
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+train: .venv/.lib ## Train the four modes quickly, into models/ and logs/
+	@echo "Training all four modes, 300,000 steps each."
+	@$(BIN)/python -m goodharts_lib.training.train_ppo --mode all --network small_cnn --timesteps 300000
+
+bench: .venv/.all ## Measure speed, side by side with peers
+	@echo "Running the benchmarks."
+	@$(BIN)/python -m benchmarks.bench
+
+clean: ## Remove the site and the caches; .venv, models, logs and results stay
+	@echo "Removing _build and caches."
+	@rm -rf _build build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp file per kind of environment, each renewed when the dependencies change.
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "This needs Python 3.11 or newer, and $(PYTHON) is not; name one with: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@echo "Making a virtual environment in .venv."
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.book: .venv/.made pyproject.toml constraints.txt
+	@echo "Installing what the book needs into .venv."
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["book"], sep="\n")' > .venv/book.txt
+	@$(PIP) -r .venv/book.txt
+	@touch $@
+
+# torch goes first and alone, so that a CPU build named by the constraints is settled before
+# anything else asks for torch.
+.venv/.lib: .venv/.made pyproject.toml constraints.txt
+	@echo "Installing goodharts-lib and torch into .venv (the first time takes minutes)."
+	@$(PIP) torch
+	@$(PIP) -e .
+	@touch $@
+
+.venv/.all: .venv/.lib
+	@echo "Installing everything else that the checks need into .venv."
+	@$(PIP) -e '.[notebooks,book,gym,dask,bench,test,dev]'
+	@touch $@ .venv/.book

@@ -1,0 +1,314 @@
+"""Configuration: frozen dataclasses, built once from config.toml and overrides. Strict.
+
+`config.toml` beside this file owns every default. The classes below own names, types and ranges.
+An unknown key, a wrong type or an impossible value raises a `UserError` with the key's full name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from goodharts_lib.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Range:
+    """Closed range of a number; `tenths` admits only multiples of 0.1, for energy is exact."""
+
+    low: float
+    high: float = math.inf
+    tenths: bool = False
+
+
+Count = Annotated[int, Range(0)]
+Positive = Annotated[int, Range(1)]
+Size = Annotated[int, Range(1, 10_000)]
+Share = Annotated[float, Range(0.0, 1.0)]
+Weight = Annotated[float, Range(0.0, 1e3)]
+Energy = Annotated[float, Range(-1e6, 1e6, tenths=True)]
+Interestingness = Annotated[float, Range(-1e3, 1e3)]
+
+
+@dataclass(frozen=True)
+class World:
+    """Size and topology of the grid."""
+
+    width: Size
+    height: Size
+    loop: bool
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Body of an agent: eyes, energy, mortality."""
+
+    view_range: Annotated[int, Range(1, 50)]
+    energy_start: Annotated[float, Range(0.1, 1e6, tenths=True)]
+    energy_move_cost: Annotated[float, Range(0.0, 1e6, tenths=True)]
+    mortal: bool
+
+
+@dataclass(frozen=True)
+class Items:
+    """Prices of the items (true energy and interestingness)."""
+
+    food_energy: Energy
+    poison_energy: Energy
+    food_interestingness: Interestingness
+    poison_interestingness: Interestingness
+    prey_interestingness: Interestingness
+    predator_interestingness: Interestingness
+    respawn: bool
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Optics of the glow channels, for the experiments."""
+
+    noise_std: Weight
+    gap_scale: Annotated[float, Range(0.0, 1e6)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One PPO run."""
+
+    mode: str
+    network: str
+    timesteps: Positive
+    n_envs: Positive
+    steps_per_env: Positive
+    steps_per_episode: Positive
+    learning_rate: Annotated[float | Literal["auto"], Range(1e-12, 10.0)]
+    gamma: Share
+    gae_lambda: Share
+    eps_clip: Annotated[float, Range(1e-6, 10.0)]
+    k_epochs: Positive
+    n_minibatches: Positive
+    entropy_coef: Weight
+    value_coef: Weight
+    max_grad_norm: Annotated[float, Range(1e-9)]
+    adam_eps: Annotated[float, Range(1e-12, 1.0)]
+    reward_scale: Weight
+    shaping: bool
+    shaping_scale: Weight
+    min_food: Count
+    max_food: Count
+    min_poison: Count
+    max_poison: Count
+    checkpoint_interval: Positive
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The fixed worlds in which agents are compared."""
+
+    n_envs: Positive
+    steps: Positive
+    food: Count
+    poison: Count
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how numbers are computed."""
+
+    device: str
+    hsa_override_gfx_version: str
+    precision: Literal["auto", "float32", "bfloat16"]
+    memory_format: Literal["auto", "contiguous", "channels_last"]
+    threads: Annotated[int, Range(0, 4096)]
+    deterministic: bool
+
+
+@dataclass(frozen=True)
+class Config:
+    """A complete description of a world and a training run, apart from the seed.
+
+    Build it with `load_config`; change it with `with_overrides`.
+    """
+
+    world: World
+    agent: Agent
+    items: Items
+    observation: Observation
+    training: Training
+    evaluation: Evaluation
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that make no world."""
+        _check_combinations(self)
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Config:
+        """Return a copy with some values replaced, e.g. ``{"agent.mortal": True}``.
+
+        Raises:
+            UserError: an unknown key, a wrong type or an impossible value.
+        """
+        table = self.to_dict()
+        _merge(table, _unflatten(overrides), "override")
+        return Config.from_dict(table)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain sections of plain values, as stored with models and logs."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Mapping[str, Any]]) -> Config:
+        """Build a configuration from `to_dict`'s output, checking every value.
+
+        Raises:
+            UserError: a missing or unknown key, a wrong type or an impossible value.
+        """
+        sections = get_type_hints(cls)
+        for name in table:
+            if name not in sections:
+                raise UserError(f"unknown section '{name}'{nearest(name, sections)}.")
+        return cls(**{name: _build(kind, name, table) for name, kind in sections.items()})
+
+
+def load_config(
+    path: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """Load the shipped defaults, then a file, then `GOODHARTS_DEVICE`, then overrides.
+
+    Args:
+        path: a TOML file that names only what differs. The working directory is never searched.
+        overrides: full key to value, e.g. ``{"training.n_envs": 32}``.
+
+    Raises:
+        UserError: a missing or malformed file, an unknown key, a wrong type, an impossible value.
+    """
+    shipped = importlib.resources.files("goodharts_lib").joinpath("config.toml")
+    table = tomllib.loads(shipped.read_text(encoding="utf-8"))
+    if path is not None:
+        _merge(table, read_toml(Path(path)), str(path))
+    if "GOODHARTS_DEVICE" in os.environ:
+        table["runtime"]["device"] = os.environ["GOODHARTS_DEVICE"]
+    _merge(table, _unflatten(overrides or {}), "override")
+    return Config.from_dict(table)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        UserError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the configuration file {path}: {error.strerror}.") from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
+        raise UserError(f"the configuration file {path} is not valid TOML: {error}.") from error
+
+
+def tenths(value: float) -> int:
+    """Return an energy as an exact integer number of tenths.
+
+    Energies are integers so that an agent at exactly 0 is dead on every device.
+    """
+    return round(value * 10)
+
+
+def _unflatten(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = {}
+    for name, value in overrides.items():
+        section, _, key = name.partition(".")
+        table.setdefault(section, {})[key] = value
+    return table
+
+
+def _merge(table: dict[str, dict[str, Any]], changes: Mapping[str, Any], origin: str) -> None:
+    """Write `changes` into `table`, refusing names that `table` does not have."""
+    valid = [f"{section}.{key}" for section, keys in table.items() for key in keys]
+    for section, keys in changes.items():
+        if not isinstance(keys, Mapping):
+            raise UserError(f"'{section}' in {origin} must be a section such as [training].")
+        for key, value in keys.items():
+            name = f"{section}.{key}"
+            if name not in valid:
+                raise UserError(f"unknown key '{name}' in {origin}{nearest(name, valid)}.")
+            table[section][key] = value
+
+
+def _build(kind: Any, section: str, table: Mapping[str, Mapping[str, Any]]) -> Any:
+    hints = get_type_hints(kind, include_extras=True)
+    values = table.get(section, {})
+    for key in values:
+        if key not in hints:
+            raise UserError(f"unknown key '{section}.{key}'{nearest(key, hints)}.")
+    for key in hints:
+        if key not in values:
+            raise UserError(f"'{section}.{key}' is missing.")
+    return kind(**{k: _checked(f"{section}.{k}", values[k], hint) for k, hint in hints.items()})
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """Return `value`, converted to its declared type if that loses nothing."""
+    limits = Range(-math.inf)
+    if get_origin(hint) is Annotated:
+        hint, limits = get_args(hint)
+    words = _words(hint)
+    if isinstance(value, str) and words:
+        if value not in words:
+            raise UserError(f"'{name}' must be one of {', '.join(words)}, not '{value}'.")
+        return value
+    accepted = get_args(hint) if words else (hint,)
+    if float in accepted and type(value) is int:
+        value = float(value)
+    if type(value) not in accepted:
+        expected = " or ".join([t.__name__ for t in accepted if isinstance(t, type)] + words)
+        raise UserError(f"'{name}' must be {expected}, not {value!r}.")
+    if isinstance(value, int | float) and not limits.low <= value <= limits.high:
+        span = f"at least {limits.low:g}"
+        if limits.high < math.inf:
+            span = f"between {limits.low:g} and {limits.high:g}"
+        raise UserError(f"'{name}' must be {span}, not {value}.")
+    if limits.tenths and abs(value * 10 - tenths(value)) > 1e-9:
+        raise UserError(f"'{name}' must be a multiple of 0.1, not {value}: energy is exact.")
+    return value
+
+
+def _words(hint: Any) -> list[str]:
+    """Return the literal strings that a type hint admits."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [word for part in get_args(hint) for word in _words(part)]
+
+
+def _check_combinations(config: Config) -> None:
+    world, agent, train = config.world, config.agent, config.training
+    for low, high in (("min_food", "max_food"), ("min_poison", "max_poison")):
+        if getattr(train, low) > getattr(train, high):
+            raise UserError(f"'training.{low}' must not exceed 'training.{high}'.")
+    size = 2 * agent.view_range + 1
+    if world.loop and size > min(world.width, world.height):
+        raise UserError(
+            f"'agent.view_range' {agent.view_range} needs a torus of at least {size}x{size} cells, "
+            f"not {world.width}x{world.height}."
+        )
+    room = world.width * world.height - 1  # one cell for the agent
+    for section, items in (
+        ("training", train.max_food + train.max_poison),
+        ("evaluation", config.evaluation.food + config.evaluation.poison),
+    ):
+        if items >= room:
+            raise UserError(
+                f"the {items} items of [{section}] do not fit into a world of "
+                f"{world.width}x{world.height} cells."
+            )
+    if train.n_minibatches > train.n_envs * train.steps_per_env:
+        raise UserError(
+            "'training.n_minibatches' must not exceed the samples of one update "
+            f"({train.n_envs} worlds x {train.steps_per_env} steps)."
+        )

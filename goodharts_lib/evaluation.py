@@ -1,0 +1,257 @@
+"""Evaluation: continuous survival of any policy in fixed worlds, beside the scripted agents.
+
+On death a fresh world is drawn and counting goes on, so every step of every world counts once.
+Command: ``python -m goodharts_lib.evaluation``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from goodharts_lib import runtime, stats
+from goodharts_lib.behaviors.learned import LearnedPolicy
+from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
+from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
+from goodharts_lib.config import Config
+from goodharts_lib.environments.vec_env import VecEnv
+from goodharts_lib.errors import UserError, one_of, run_command
+from goodharts_lib.modes import MODES
+from goodharts_lib.training.ppo import checkpoint
+from goodharts_lib.training.ppo.records import meal_scores
+
+PER_STEPS = 1000
+
+
+class Policy(Protocol):
+    """Anything that acts on views: learned, scripted, or your own."""
+
+    name: str
+
+    def act(self, views: Tensor, generator: torch.Generator) -> Tensor:
+        """Choose one action per view: (n, V, V) uint8 to (n,) int64."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a policy did, per 1,000 steps, over the whole population of worlds.
+
+    Attributes:
+        food, poison: meals.
+        true_energy: change of energy. What we want.
+        proxy_score: interestingness eaten.
+        deaths: ended lives.
+        food_share: food among all meals (not a mean over lives); None without meals.
+        rmst: restricted mean survival in steps, the area under the Kaplan-Meier curve up to `tau`.
+            Lives still going on at the end are censored.
+        tau: the horizon.
+    """
+
+    food: float
+    poison: float
+    true_energy: float
+    proxy_score: float
+    deaths: float
+    food_share: float | None
+    rmst: float
+    tau: int
+
+
+def evaluation_config(config: Config, *, immortal: bool = False) -> Config:
+    """Return the fixed worlds of `[evaluation]`: constant counts, no time limit before the end."""
+    fixed = config.evaluation
+    return config.with_overrides(
+        {
+            "training.min_food": fixed.food,
+            "training.max_food": fixed.food,
+            "training.min_poison": fixed.poison,
+            "training.max_poison": fixed.poison,
+            "training.steps_per_episode": fixed.steps,
+            "agent.mortal": not immortal,
+        }
+    )
+
+
+@torch.inference_mode()
+def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = False) -> Scores:
+    """Let a policy live in many worlds at once and count what happens.
+
+    Args:
+        policy: learned, scripted, or anything with ``act(views, generator)``.
+        config: the world; `[evaluation]` says how many, how long, and with how many items.
+        seed: of the worlds and the policy's choices. The same seed gives every policy the same
+            first worlds.
+        immortal: count energy without ending lives.
+
+    Raises:
+        UserError: a learned policy sees another window than these worlds show.
+    """
+    if isinstance(policy, LearnedPolicy):
+        reach = policy.config.agent.view_range
+        if reach != config.agent.view_range:
+            raise UserError(
+                f"policy '{policy.name}' was trained with view_range {reach}, "
+                f"but these worlds have {config.agent.view_range}."
+            )
+    world = evaluation_config(config, immortal=immortal)
+    device = getattr(policy, "device", torch.device("cpu"))
+    generators = runtime.make_generators(seed, device)
+    env = VecEnv(world, world.evaluation.n_envs, generator=generators["world"])
+    views = env.views()
+    eaten, lengths, died = [], [], []
+    for _ in range(world.evaluation.steps):
+        result = env.step(policy.act(views, generators["action"]))
+        views = result.views
+        eaten.append(result.events.eaten)
+        if result.episodes is not None:
+            ended = result.episodes.ended
+            lengths.append(result.episodes.length[ended])
+            died.append(result.terminated[ended])
+    running = env.age[env.age > 0]  # lives that the horizon cuts off
+    lengths.append(running)
+    died.append(torch.zeros_like(running, dtype=torch.bool))
+    return _scores(torch.stack(eaten), torch.cat(lengths), torch.cat(died), world)
+
+
+def _scores(eaten: Tensor, lengths: Tensor, died: Tensor, config: Config) -> Scores:
+    """Summarise: eaten (T, n); length in steps and true end (not the horizon) of every life."""
+    per_steps = meal_scores(eaten, config)
+    meals = per_steps["food"] + per_steps["poison"]
+    tau = config.evaluation.steps
+    # A longest life that is cut off before tau counts as ending there (Efron 1967): without that
+    # the curve's tail, and so the area, would be undefined.
+    observed = died | ((lengths < tau) & (lengths == lengths.max()))
+    return Scores(
+        **per_steps,
+        deaths=int(died.sum()) / eaten.numel() * PER_STEPS,
+        food_share=per_steps["food"] / meals if meals else None,
+        rmst=stats.restricted_mean(lengths.cpu().numpy(), observed.cpu().numpy(), tau),
+        tau=tau,
+    )
+
+
+def evaluate_all(
+    policies: Sequence[LearnedPolicy], config: Config, seed: int, *, immortal: bool = False
+) -> dict[str, dict[str, Scores]]:
+    """Evaluate learned policies, sampled and greedy, with all scripted agents beside them."""
+    table: dict[str, dict[str, Scores]] = {}
+    for policy in policies:
+        print(f"evaluating {policy.name} ...", file=sys.stderr, flush=True)
+        table[policy.name] = {
+            decoding: evaluate(
+                policy.decoded(greedy=decoding == "greedy"), config, seed, immortal=immortal
+            )
+            for decoding in ("sampled", "greedy")
+        }
+    for name in SCRIPTED:
+        agent = ScriptedAgent(name, config)
+        table[name] = {"sampled": evaluate(agent, config, seed, immortal=immortal)}
+    return table
+
+
+def find_models(directory: Path, modes: Sequence[str] | None, device: str) -> list[LearnedPolicy]:
+    """Load the models of a folder.
+
+    Args:
+        directory: where `train_ppo` put them.
+        modes: which; None for all that are found.
+        device: where to.
+
+    Raises:
+        UserError: a named mode is unknown or has no model, a model cannot be loaded, or none is
+            there.
+    """
+    named = [one_of("mode", mode, MODES) for mode in modes or ()]
+    paths = {mode: checkpoint.model_path(directory, mode) for mode in named or MODES}
+    if not named:
+        paths = {mode: path for mode, path in paths.items() if path.exists()}
+    if not paths:
+        raise UserError(
+            f"there are no models in {directory}: train some with "
+            "python -m goodharts_lib.training.train_ppo --mode all."
+        )
+    return [checkpoint.load_policy(path, device=device) for path in paths.values()]
+
+
+def format_table(table: Mapping[str, Mapping[str, Scores]]) -> str:
+    """Lay the scores out as text, one row per agent and decoding."""
+    head = (
+        f"{'agent':<18} {'decoding':<8} {'food':>7} {'poison':>7} {'true energy':>12} "
+        f"{'proxy score':>12} {'deaths':>7} {'food share':>10} {'survival':>9}"
+    )
+    rows = [head, "-" * len(head)]
+    for name, decodings in table.items():
+        for decoding, s in decodings.items():
+            share = "-" if s.food_share is None else f"{s.food_share:.3f}"
+            rows.append(
+                f"{name:<18} {decoding:<8} {s.food:>7.1f} {s.poison:>7.1f} {s.true_energy:>+12,.0f}"
+                f" {s.proxy_score:>12.1f} {s.deaths:>7.2f} {share:>10} {s.rmst:>9.0f}"
+            )
+    return "\n".join(rows)
+
+
+def as_json(
+    table: Mapping[str, Mapping[str, Scores]], config: Config, settings: Mapping[str, Any]
+) -> str:
+    """Return the table as JSON, with the configuration it was measured in."""
+    agents = {
+        name: {decoding: asdict(scores) for decoding, scores in decodings.items()}
+        for name, decodings in table.items()
+    }
+    whole = {
+        "per_steps": PER_STEPS,
+        "config": {**settings, **config.to_dict()},
+        "agents": agents,
+    }
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = Parser(prog="evaluation", description="Compare trained agents with scripted ones.")
+    parser.add_argument("--models-dir", default="models", help="where models lie")
+    parser.add_argument("--modes", nargs="+", metavar="MODE", help="default: all that are found")
+    absent: dict[str, Any] = {"type": int}
+    parser.add_argument("--n-envs", help="worlds", **absent)
+    parser.add_argument("--steps", help="steps in each world", **absent)
+    parser.add_argument("--food", help="food in each world", **absent)
+    parser.add_argument("--poison", help="poison in each world", **absent)
+    parser.add_argument("--immortal", action="store_true", help="count energy, end no life")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of worlds and choices")
+    parser.add_argument("--json", metavar="FILE", help="also write the table there")
+    add_config_arguments(parser)
+    args = parser.parse_args(argv)
+    keys = ("n_envs", "steps", "food", "poison")
+    flags = {f"evaluation.{k}": getattr(args, k) for k in keys if getattr(args, k) is not None}
+    config, origin = command_config(args, flags)
+    placement = runtime.place(config)
+    runtime.apply(placement)
+    policies = find_models(Path(args.models_dir), args.modes, str(placement.device))
+    if args.json:
+        checkpoint.probe_directory(Path(args.json).parent)
+    fixed = config.evaluation
+    print(origin)
+    print(
+        f"Evaluating {len(policies)} trained and {len(SCRIPTED)} scripted agents in {fixed.n_envs} "
+        f"{'immortal' if args.immortal else 'mortal'} worlds of {fixed.steps} steps, "
+        f"{fixed.food} food and {fixed.poison} poison, seed {args.seed}; per 1,000 steps:"
+    )
+    table = evaluate_all(policies, config, args.seed, immortal=args.immortal)
+    print(format_table(table))
+    if args.json:
+        settings = {"seed": args.seed, "immortal": args.immortal}
+        checkpoint.write_whole(Path(args.json), as_json(table, config, settings).encode())
+        print(f"Written to {args.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

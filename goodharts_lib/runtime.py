@@ -1,0 +1,128 @@
+"""Where numbers are computed: device, precision, memory format, threads, generators."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from goodharts_lib.config import Config
+from goodharts_lib.errors import UserError
+
+STREAMS = ("init", "world", "action", "minibatch")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A resolved `[runtime]`: nothing is left to choose."""
+
+    device: torch.device
+    precision: str
+    memory_format: str
+    threads: int
+    deterministic: bool
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type in which the trunk of a network computes."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    @property
+    def torch_memory_format(self) -> torch.memory_format:
+        """Memory format of weights and observations."""
+        channels_last = self.memory_format == "channels_last"
+        return torch.channels_last if channels_last else torch.contiguous_format
+
+    def overrides(self) -> dict[str, object]:
+        """Return the configuration keys that make a resumed run use the same placement."""
+        return {
+            "runtime.device": str(self.device),
+            "runtime.precision": self.precision,
+            "runtime.memory_format": self.memory_format,
+            "runtime.threads": self.threads,
+            "runtime.deterministic": self.deterministic,
+        }
+
+    def __str__(self) -> str:
+        """One line for the user."""
+        return (
+            f"device {self.device}, {self.precision}, {self.memory_format}, "
+            f"{self.threads} thread{'s' * (self.threads != 1)}"
+        )
+
+
+def place(config: Config) -> Placement:
+    """Resolve `[runtime]` by what the device can do, never by timing.
+
+    Raises:
+        UserError: an unknown device, or one that this machine does not have.
+    """
+    runtime = config.runtime
+    if runtime.hsa_override_gfx_version:  # read by ROCm when the first kernel is launched
+        os.environ["HSA_OVERRIDE_GFX_VERSION"] = runtime.hsa_override_gfx_version
+    device = find_device(runtime.device)
+    bf16 = _has_fast_bfloat16(device)
+    precision = runtime.precision
+    if precision == "auto":
+        precision = "bfloat16" if bf16 else "float32"
+    memory_format = runtime.memory_format
+    if memory_format == "auto":
+        memory_format = "channels_last" if precision == "bfloat16" else "contiguous"
+    threads = runtime.threads or torch.get_num_threads()
+    return Placement(device, precision, memory_format, threads, runtime.deterministic)
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device called `name`, or for ``auto`` the best there is.
+
+    Raises:
+        UserError: an unknown device, or one that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"'{name}' is not a device: use auto, cpu, cuda or cuda:N.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"'{name}' is not a supported device: use auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device '{name}' was asked for, but this machine offers "
+            f"{torch.cuda.device_count()} CUDA or ROCm devices."
+        )
+    return device
+
+
+def apply(placement: Placement) -> None:
+    """Set the process-wide switches of torch that a placement needs."""
+    torch.set_num_threads(placement.threads)
+    if placement.deterministic and placement.device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+
+
+def make_generators(seed: int, device: torch.device) -> dict[str, torch.Generator]:
+    """Return independent streams of randomness for one run, by the names in `STREAMS`.
+
+    All but the weights' stream live on `device`. Runs with one seed share their streams whatever
+    their mode, so modes are compared on the same worlds.
+    """
+    words = np.random.SeedSequence(seed).generate_state(len(STREAMS), np.uint64)
+    generators = {}
+    for name, word in zip(STREAMS, words, strict=True):
+        generator = torch.Generator("cpu" if name == "init" else device)
+        generators[name] = generator.manual_seed(int(word >> np.uint64(1)))
+    return generators
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 run in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(
+        getattr(torch.cpu, name, lambda: False)()
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )

@@ -1,0 +1,137 @@
+"""Collect experience: the only loop in which a policy meets the world during training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from goodharts_lib.environments.observe import Encoder
+from goodharts_lib.environments.vec_env import Episodes, VecEnv
+from goodharts_lib.training.ppo.models import Profiler
+from goodharts_lib.training.reward_shaping import RewardShaping
+
+ActFn = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+KL_STRIDE = 8  # every eighth step lends its states to kl_to_initial: 1,024 of 8,192
+
+
+@dataclass(frozen=True)
+class EndedEpisodes:
+    """Episodes that ended in one step of a rollout; read the rows where `episodes.ended`."""
+
+    episodes: Episodes
+    cause: Tensor  # (n,) uint8
+    reward: Tensor  # (n,) sum of pay and shaping
+
+
+@dataclass
+class Rollout:
+    """T steps of n worlds. A stored step takes about 180 bytes, 121 of them the view."""
+
+    views: Tensor  # (T, n, V, V) uint8
+    counters: Tensor | None  # (T, n) int64 noise counters, if the sensor is noisy
+    actions: Tensor  # (T, n) uint8
+    log_probs: Tensor  # (T, n) of the actions
+    values: Tensor  # (T, n)
+    next_values: Tensor  # (T, n) of the same episode; see compute_gae
+    rewards: Tensor  # (T, n) pay and shaping
+    eaten: Tensor  # (T, n) uint8
+    terminated: Tensor  # (T, n) bool
+    truncated: Tensor  # (T, n) bool
+    mean_probs: Tensor  # (8,) mean probability of each action
+    sampled_logits: Tensor  # (ceil(T / KL_STRIDE), n, 8)
+    ended: list[EndedEpisodes]
+
+
+@dataclass
+class Stream:
+    """What is carried from one rollout to the next."""
+
+    views: Tensor  # (n, V, V) uint8, not yet answered
+    potential: Tensor  # (n,) of those views
+    reward: Tensor  # (n,) of the running episodes so far
+    steps: int = 0  # all steps so far; numbers the noise counters
+
+
+def sample_actions(logits: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw actions: (n, 8) to actions, (n,) int64, and all log-probabilities, (n, 8).
+
+    The Gumbel-max trick needs no check of the probabilities, so a GPU is never waited for.
+    """
+    log_probs = logits.log_softmax(dim=-1)
+    noise = torch.empty_like(log_probs).exponential_(generator=generator)
+    return (log_probs - noise.log()).argmax(dim=-1), log_probs
+
+
+@torch.inference_mode()
+def collect_rollout(
+    env: VecEnv,
+    act: ActFn,
+    encoder: Encoder,
+    shaping: RewardShaping,
+    pay: Tensor,
+    stream: Stream,
+    n_steps: int,
+    generator: torch.Generator,
+    profiler: Profiler,
+) -> Rollout:
+    """Let a policy act for `n_steps` steps in every world.
+
+    Args:
+        env: the worlds, n of them.
+        act: observations (n, C, V, V) to logits (n, 8) and values (n,).
+        encoder: how the policy sees.
+        shaping: bonus on top of the pay.
+        pay: (types,) pay of a step by what was eaten.
+        stream: where the last rollout stopped; updated in place.
+        n_steps: length T.
+        generator: draws the actions.
+        profiler: told how long the network and the world take.
+    """
+    n = env.n_envs
+    steps: list[tuple[Tensor, ...]] = []
+    ended: list[EndedEpisodes] = []
+    final_values: dict[int, Tensor] = {}
+    mean_probs = torch.zeros_like(pay[:1])
+    sampled = []
+    world = torch.arange(n, device=env.device)
+    for t in range(n_steps):
+        counters = stream.steps * n + world if encoder.noisy else None  # (n,)
+        with profiler.section("Inference"):
+            logits, values = act(encoder(stream.views, counters))
+            actions, log_probs = sample_actions(logits, generator)
+        mean_probs = mean_probs + log_probs.exp().sum(0)
+        if t % KL_STRIDE == 0:
+            sampled.append(logits)
+        with profiler.section("Env Step"):
+            result = env.step(actions)
+            bonus, potential = shaping.step(stream.potential, result)
+        reward = pay.take(result.events.eaten.long()) + bonus
+        taken = log_probs.gather(1, actions[:, None]).squeeze(1)
+        steps.append((stream.views, actions.to(torch.uint8), taken, values, reward,
+                      result.events.eaten, result.terminated, result.truncated))  # fmt: skip
+        stream.reward = stream.reward + reward
+        stream.steps += 1
+        if result.episodes is not None:
+            ended.append(EndedEpisodes(result.episodes, result.events.cause, stream.reward))
+            stream.reward = stream.reward.masked_fill(result.episodes.ended, 0.0)
+            counters = stream.steps * n + world if encoder.noisy else None
+            final_values[t] = act(encoder(result.final_views, counters))[1]
+        stream.views, stream.potential = result.views, potential
+    counters = stream.steps * n + world if encoder.noisy else None
+    last_values = act(encoder(stream.views, counters))[1]
+    views, acts, taken, values, rewards, eaten, terminated, truncated = (
+        torch.stack(column) for column in zip(*steps, strict=True)
+    )
+    next_values = torch.cat([values[1:], last_values[None]])
+    for t, final in final_values.items():
+        next_values[t] = torch.where(truncated[t], final, next_values[t])
+    first = (stream.steps - n_steps) * n
+    counter_table = first + torch.arange(n_steps * n, device=env.device).view(n_steps, n)
+    return Rollout(
+        views, counter_table if encoder.noisy else None, acts, taken, values, next_values, rewards,
+        eaten, terminated, truncated, mean_probs / (n_steps * n), torch.stack(sampled), ended,
+    )  # fmt: skip
