@@ -234,6 +234,8 @@ def _merge(table: dict[str, dict[str, Any]], changes: Mapping[str, Any], origin:
     for section, keys in changes.items():
         if not isinstance(keys, Mapping):
             raise UserError(f"'{section}' in {origin} must be a section such as [training].")
+        if not keys and section not in table:
+            raise UserError(f"unknown section '{section}' in {origin}{nearest(section, table)}.")
         for key, value in keys.items():
             name = f"{section}.{key}"
             if name not in valid:

@@ -54,6 +54,26 @@ class Events(NamedTuple):
         return self.eaten == Cell.POISON
 
 
+class Episodes(NamedTuple):
+    """Counts of the episodes that end with this step (read them where `ended` is true)."""
+
+    ended: Tensor  # (n,) bool
+    length: Tensor  # (n,) int64, steps
+    food: Tensor  # (n,) int64, meals
+    poison: Tensor  # (n,) int64, meals
+
+
+class StepResult(NamedTuple):
+    """What `VecEnv.step` returns."""
+
+    views: Tensor  # (n, V, V) uint8, of the new episode where one has just begun
+    events: Events
+    terminated: Tensor  # (n,) bool: died. Never together with truncated
+    truncated: Tensor  # (n,) bool: the time limit cut the episode off
+    final_views: Tensor  # (n, V, V) uint8, before any reset; the very tensor `views` if none ended
+    episodes: Episodes | None  # None: no episode ended in this step
+
+
 def energy_prices(config: Config) -> list[int]:
     """Return the change of energy, in tenths, of a step that ate each cell type, move included."""
     move = tenths(config.agent.energy_move_cost)

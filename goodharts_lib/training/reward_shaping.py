@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from goodharts_lib.config import Config
-from goodharts_lib.environments.cells import EDIBLE, Cell
-from goodharts_lib.environments.vec_env import StepResult
+from goodharts_lib.environments.cells import EDIBLE, Cell, StepResult
 from goodharts_lib.modes import Mode, pay_table
 
 

@@ -72,8 +72,8 @@ MORTAL = {"agent.mortal": True}
 WALLED = {"world.loop": False}
 
 STORIES = [
-    Story("food", ". . . / @ o . / . . .", "→", ". . . / . @ . / . . .", 1.0, 9.9),
-    Story("poison", ". . . / @ x . / . . .", "→", ". . . / . @ . / . . .", 0.9, -30.1),
+    Story("food", "... / @o. / ...", "→", "... / .@. / ...", 1.0, 9.9),
+    Story("poison", "... / @x. / ...", "→", "... / .@. / ...", 0.9, -30.1),
     Story(
         "food, then poison",
         "..... / @ox.. / .....", "→ →", "..... / ..@.. / .....", 1.9, -20.2,
@@ -201,7 +201,7 @@ WRAPS = [
 
 def tell(story: Story, **kwargs: Any) -> tuple[VecEnv, list[StepResult], list[int]]:
     """Play a story; returns the world, the steps, and the change of energy in tenths at each."""
-    before = story.before.replace(" / ", "\n").replace(" ", "")
+    before = story.before.replace(" / ", "\n")
     env = VecEnv.from_map(small_config(story.world), before, generator=seeded(), **kwargs)
     config = env.config
     prices = {
@@ -230,7 +230,7 @@ def test_story(story: Story) -> None:
         assert result.terminated.tolist() == [cause in {STARVED, POISONED}]
         assert result.truncated.tolist() == [cause == TIME_LIMIT]
     if not story.causes:
-        assert drawing(env) == story.after.replace(" / ", "\n").replace(" ", "").split()
+        assert drawing(env) == story.after.split(" / ")
         assert env.energy.item() == round(10 * (env.config.agent.energy_start + story.energy))
 
 
@@ -502,18 +502,20 @@ def test_an_empty_world_pays_no_proxy_score(mortal: bool) -> None:
     env.energy[:2] = 10_000  # two live on to the time limit
     shaping = {name: RewardShaping(mode, config) for name, mode in MODES.items()}
     potential = {name: s.potential(env.views()) for name, s in shaping.items()}
-    paid = dict.fromkeys(MODES, 0.0)
+    score = torch.tensor(proxy_table(config))
+    scored, paid = 0.0, dict.fromkeys(MODES, 0.0)
     causes: Counter[int] = Counter()
     for _ in range(60):
         result = env.step(torch.randint(8, (4,), generator=env.generator))
         causes.update(result.events.cause.tolist())
+        scored += float(score[result.events.eaten.long()].abs().sum())
         for name, mode in MODES.items():
             pay = torch.tensor(pay_table(mode, config), dtype=torch.float64)
             bonus, potential[name] = shaping[name].step(potential[name], result)
             paid[name] += float((pay[result.events.eaten.long()] + bonus).sum())
     assert causes[STARVED] > 0 or not mortal
     assert causes[TIME_LIMIT] > 0
-    assert paid["proxy"] == paid["proxy_sighted"] == 0.0
+    assert scored == paid["proxy"] == paid["proxy_sighted"] == 0.0
     assert paid["ground_truth"] == paid["proxy_jammed"] == pytest.approx(-0.01 * 240)
 
 

@@ -24,6 +24,11 @@ from goodharts_lib.training.ppo.trainer import PPOTrainer
 
 FORMAT = 1
 
+_FACTS = {  # what the description of each kind of file must hold
+    "model": ("format", "kind", "mode", "network", "n_channels", "view_size", "config"),
+    "checkpoint": ("format", "kind", "seed", "values", "config", "run"),
+}
+
 
 def model_path(directory: Path, mode: str) -> Path:
     """Return where the finished model of a mode lies."""
@@ -146,8 +151,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)  # there is one only if something went wrong
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -168,9 +174,15 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path} is damaged or not a safetensors file.") from error
     if described is None:
         raise UserError(f"{path} holds foreign weights: it was not written by this library.")
-    facts = json.loads(described)
-    if facts["format"] != FORMAT:
+    try:
+        facts = json.loads(described)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: its description cannot be read.") from error
+    if facts.get("format", FORMAT) != FORMAT:
         raise UserError(f"{path} has format {facts['format']}; this library reads {FORMAT}.")
-    if facts["kind"] != kind:
+    if facts.get("kind", kind) != kind:
         raise UserError(f"{path} is a {facts['kind']}, not a {kind}.")
+    for name in _FACTS[kind]:
+        if name not in facts:
+            raise UserError(f"{path} is damaged: its description has no '{name}'.")
     return tensors, facts

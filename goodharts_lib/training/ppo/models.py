@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,6 +55,37 @@ class ActorCritic(nn.Module):
         """Draw all weights from the generator."""
         self.network.initialise(generator)
         self.value_head.initialise(generator)
+
+
+class ActingCopy:
+    """The policy that acts: the same weights, cast once per update instead of at every step.
+
+    Args:
+        model: what is trained. In float32 it acts itself, and nothing is copied.
+    """
+
+    def __init__(self, model: ActorCritic) -> None:
+        self._source = model
+        self._copy = model
+        if model.dtype != torch.float32:
+            self._copy = copy.deepcopy(model).requires_grad_(False)
+            self._copy.network.conv.to(model.dtype)
+            self._copy.network.fc.to(model.dtype)
+            self._copy.dtype = torch.float32  # the trunk is cast already: no autocast
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Take over the trained weights."""
+        if self._copy is not self._source:
+            for mine, trained in zip(
+                self._copy.parameters(), self._source.parameters(), strict=True
+            ):
+                mine.copy_(trained)
+
+    def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits, (N, 8), and values, (N,), both float32."""
+        logits, values = self._copy(observations)
+        return logits, values
 
 
 class Profiler:

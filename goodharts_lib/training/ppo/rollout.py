@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from goodharts_lib.environments.cells import Episodes
 from goodharts_lib.environments.observe import Encoder
-from goodharts_lib.environments.vec_env import Episodes, VecEnv
+from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.training.ppo.models import Profiler
 from goodharts_lib.training.reward_shaping import RewardShaping
 

@@ -18,7 +18,7 @@ from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.modes import get_mode, pay_table
 from goodharts_lib.networks.registry import get_network
 from goodharts_lib.training.ppo import algorithms
-from goodharts_lib.training.ppo.models import ActorCritic, Profiler
+from goodharts_lib.training.ppo.models import ActingCopy, ActorCritic, Profiler
 from goodharts_lib.training.ppo.records import (
     TrainResult,
     UpdateRecord,
@@ -88,6 +88,7 @@ class PPOTrainer:
         self.pay = torch.tensor(pay_table(self.mode, self.config), device=self.device)
         self.model = self.make_model()
         self.initial_model = copy.deepcopy(self.model).requires_grad_(False)
+        self.acting = ActingCopy(self.model)
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.Adam(
             self.parameters, lr=self.learning_rate, eps=config.training.adam_eps, fused=True
@@ -172,9 +173,10 @@ class PPOTrainer:
 
     def collect(self) -> Rollout:
         """Let the policy act for one rollout."""
+        self.acting.refresh()
         return collect_rollout(
             self.env,
-            self.model,
+            self.acting,
             self.encoder,
             self.shaping,
             self.pay,
@@ -256,7 +258,10 @@ class PPOTrainer:
         adam = self.optimizer.state_dict()
         for name, value in part("adam.").items():
             index, slot = name.split(".")
-            adam["state"].setdefault(int(index), {})[slot] = value
+            slots = adam["state"].setdefault(int(index), {})
+            # Fused Adam reads memory in order: its moments must have the strides of their weight.
+            like = torch.empty_like(self.parameters[int(index)])
+            slots[slot] = like.copy_(value) if value.dim() else value
         self.optimizer.load_state_dict(adam)
         self.env.load_state(part("world."))
         for name, generator in self.generators.items():

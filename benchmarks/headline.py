@@ -1,0 +1,147 @@
+"""The README's table: train every mode on several seeds, evaluate, and store what came out.
+
+``python -m benchmarks.headline`` writes `goodharts_lib/data/results/headline.json` unit by unit, so
+that it can be stopped and run again; it does only what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import goodharts_lib
+from goodharts_lib import stats
+from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
+from goodharts_lib.cli import Parser
+from goodharts_lib.config import load_config
+from goodharts_lib.errors import UserError, run_command
+from goodharts_lib.evaluation import evaluate
+from goodharts_lib.modes import MODES
+from goodharts_lib.training.ppo.checkpoint import write_whole
+from goodharts_lib.training.ppo.trainer import train
+from goodharts_lib.training.verification import verify
+
+RESULTS = Path(goodharts_lib.__file__).parent / "data" / "results"
+EVALUATION_SEED = 1_000_000  # far from every training seed
+
+
+def run_unit(unit: dict[str, Any]) -> dict[str, Any]:
+    """Train one mode from one seed and measure it."""
+    start = time.monotonic()
+    overrides = {**unit["overrides"], "training.mode": unit["mode"], "runtime.threads": 1}
+    result = train(load_config(overrides=overrides), unit["seed"])
+    trained = time.monotonic() - start
+    world = load_config()
+    verdict = verify(result.policy, world, EVALUATION_SEED)
+    metrics: dict[str, Any] = {
+        decoding: asdict(
+            evaluate(result.policy.decoded(greedy=decoding == "greedy"), world, EVALUATION_SEED)
+        )
+        for decoding in ("sampled", "greedy")
+    }
+    metrics["verification"] = {
+        "directional": verdict.accuracy,
+        "choice": verdict.choice,
+        "alive": verdict.alive,
+        "passed": verdict.passed,
+    }
+    metrics["training_seconds"] = trained
+    return {"condition": unit["mode"], "seed": unit["seed"], "metrics": metrics}
+
+
+def table(stored: dict[str, Any]) -> str:
+    """Return the results as a Markdown table: means over training seeds with 95 % t intervals."""
+    columns = (
+        ("food", "food"),
+        ("poison", "poison"),
+        ("true_energy", "true energy"),
+        ("proxy_score", "proxy score"),
+        ("deaths", "deaths"),
+        ("rmst", "survival"),
+    )
+    lines = [
+        "| agent | " + " | ".join(title for _, title in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for mode in MODES:
+        units = [unit for unit in stored["units"] if unit["condition"] == mode]
+        cells = []
+        for key, _ in columns:
+            values = [unit["metrics"]["sampled"][key] for unit in units]
+            interval = stats.t_interval(values)
+            digits = 0 if abs(interval.estimate) >= 100 else 1
+            low, high = f"{interval.low:,.{digits}f}", f"{interval.high:,.{digits}f}"
+            cells.append(f"{interval.estimate:,.{digits}f} [{low}, {high}]")
+        lines.append(f"| `{mode}` | " + " | ".join(cells) + " |")
+    world = load_config()
+    for name in SCRIPTED:
+        scores = asdict(evaluate(ScriptedAgent(name, world), world, EVALUATION_SEED))
+        shown = (f"{scores[k]:,.{0 if abs(scores[k]) >= 100 else 1}f}" for k, _ in columns)
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = Parser(prog="headline", description="Train and evaluate every mode on several seeds.")
+    parser.add_argument("--name", default="headline", help="name of the results file")
+    parser.add_argument("--network", default="small_cnn", help="base_cnn or small_cnn")
+    parser.add_argument("--timesteps", type=int, default=300_000, help="steps per run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--modes", nargs="+", default=list(MODES))
+    parser.add_argument("--mortal", action="store_true", help="let agents die while they train")
+    parser.add_argument("--table", action="store_true", help="only print the stored results")
+    args = parser.parse_args(argv)
+    overrides = {
+        "training.network": args.network,
+        "training.timesteps": args.timesteps,
+        "agent.mortal": args.mortal,
+    }
+    definition = {"overrides": overrides, "config": load_config(overrides=overrides).to_dict()}
+    path = RESULTS / f"{args.name}.json"
+    stored: dict[str, Any] = {"definition": definition, "units": [], "manifest": {}}
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["definition"] != definition:
+            raise UserError(f"{path} holds results of another definition; remove it or rename.")
+    if args.table:
+        print(table(stored))
+        return 0
+    done = {(unit["condition"], unit["seed"]) for unit in stored["units"]}
+    todo = [
+        {"mode": mode, "seed": seed, "overrides": overrides}
+        for seed in args.seeds
+        for mode in args.modes
+        if (mode, seed) not in done
+    ]
+    stored["manifest"] = {
+        "version": goodharts_lib.__version__,
+        "platform": platform.platform(terse=True),
+        "torch": torch.__version__,
+        "threads": 1,
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    print(f"{len(todo)} runs to do, {len(done)} done, into {path.name}", flush=True)
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        for unit in pool.imap_unordered(run_unit, todo):
+            stored["units"].append(unit)
+            stored["units"].sort(key=lambda u: (u["condition"], u["seed"]))
+            write_whole(path, (json.dumps(stored, indent=1) + "\n").encode())
+            sampled = unit["metrics"]["sampled"]
+            print(f"{unit['condition']:<14} seed {unit['seed']}  true energy "
+                  f"{sampled['true_energy']:+,.0f}  poison {sampled['poison']:.1f}  verification "
+                  f"{unit['metrics']['verification']}", flush=True)  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,18 @@
+"""One colour per mode and per thing, everywhere alike.
+
+Taken from Okabe & Ito (2008, https://jfly.uni-koeln.de/color/): safe for colour-blind readers, and
+readable on light and dark pages.
+"""
+
+from __future__ import annotations
+
+MODE_COLORS = {
+    "ground_truth": "#009E73",
+    "proxy": "#D55E00",
+    "proxy_jammed": "#56B4E9",
+    "proxy_sighted": "#CC79A7",
+    "random": "#7F7F7F",
+}
+
+FOOD_COLOR = "#009E73"  # a disc wherever it is drawn
+POISON_COLOR = "#D55E00"  # a diamond

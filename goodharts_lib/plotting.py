@@ -1,0 +1,143 @@
+"""Every figure of the book: a function from results to a matplotlib figure and its alt text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from goodharts_lib import runtime
+from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.config import Config
+from goodharts_lib.environments.cells import Cell
+from goodharts_lib.environments.render import render_rgb
+from goodharts_lib.environments.vec_env import VecEnv
+from goodharts_lib.evaluation import Policy, Scores, evaluation_config
+from goodharts_lib.training.ppo.records import UpdateRecord
+
+WIDTH = 8.0  # inches: a page's text width
+
+PANELS = (
+    ("proxy_score", "Proxy score", "what the proxy agent is paid for"),
+    ("true_energy", "True energy", "what we want"),
+)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One agent's way through one world."""
+
+    name: str
+    grid: NDArray[np.uint8]  # (height, width), as it was at the start
+    path: NDArray[np.int64]  # (T + 1, 2) x, y
+    eaten: NDArray[np.uint8]  # (T,) cell types
+
+    def meals(self, cell: Cell) -> int:
+        """Count the meals of one kind."""
+        return int((self.eaten == cell).sum())
+
+
+def show(drawn: tuple[Figure, str]) -> None:
+    """Show a figure and its alt text in a notebook, as `training_curves` and others return them."""
+    from IPython.display import Image, display  # only notebooks have it
+
+    figure, alt = drawn
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    width = round(figure.get_figwidth() * 96)
+    display(Image(buffer.getvalue(), format="png", alt=alt, width=width))
+
+
+def training_curves(
+    histories: Mapping[str, Sequence[UpdateRecord]], random: Scores
+) -> tuple[Figure, str]:
+    """Draw proxy score and true energy per 1,000 steps over training, one line per mode.
+
+    Args:
+        histories: mode to its records, as in `TrainResult.history`.
+        random: the random walk's scores, drawn as a line.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True)
+    described = []
+    for axes, (key, title, meaning) in zip(panels, PANELS, strict=True):
+        level = getattr(random, key)
+        axes.axhline(level, color=MODE_COLORS["random"], linestyle="--", linewidth=1.5)
+        _label(axes, 0.99, level, "random walk", "random")
+        for mode, history in histories.items():
+            steps = [record.total_steps for record in history]
+            values = [getattr(record, key) for record in history]
+            axes.plot(steps, values, color=MODE_COLORS[mode], linewidth=2)
+            axes.annotate(
+                mode, (steps[-1], values[-1]), xytext=(-4, 6), textcoords="offset points",
+                color=MODE_COLORS[mode], ha="right", weight="bold",
+            )  # fmt: skip
+            described.append(f"{title} of {mode} goes from {values[0]:,.0f} to {values[-1]:,.0f}")
+        axes.set_title(f"{title}: {meaning}", fontsize="medium")
+        axes.set_xlabel("training steps")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:,.0f}k")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("per 1,000 steps")
+    alt = (
+        "Two line charts over training steps. "
+        + "; ".join(described)
+        + f". The random walk stays at {random.proxy_score:,.0f} and {random.true_energy:,.0f}."
+    )
+    return figure, alt
+
+
+@torch.inference_mode()
+def take_walk(policy: Policy, config: Config, seed: int, steps: int) -> Walk:
+    """Let a policy walk through one immortal world of `[evaluation]` and note its way.
+
+    The same seed gives every policy the same world and the same start.
+    """
+    world = evaluation_config(config, immortal=True)
+    generators = runtime.make_generators(seed, torch.device("cpu"))
+    env = VecEnv(world, 1, generator=generators["world"])
+    grid, views = env.grids()[0].numpy().copy(), env.views()
+    path, eaten = [env.agents()[0].numpy()], []
+    for _ in range(steps):
+        result = env.step(policy.act(views, generators["action"]))
+        views = result.views
+        path.append(env.agents()[0].numpy())
+        eaten.append(int(result.events.eaten[0]))
+    return Walk(policy.name, grid, np.stack(path), np.array(eaten, dtype=np.uint8))
+
+
+def walks_picture(walks: Sequence[Walk]) -> tuple[Figure, str]:
+    """Draw each walk over its world: a dot per step, a ring round each meal of food or poison."""
+    figure = Figure(figsize=(WIDTH, WIDTH / len(walks) + 0.6), layout="constrained")
+    described = []
+    for axes, walk in zip(figure.subplots(1, len(walks), squeeze=False)[0], walks, strict=True):
+        nobody = np.zeros((0, 2), dtype=np.int64)
+        height, width = walk.grid.shape
+        axes.imshow(render_rgb(walk.grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        color = MODE_COLORS.get(walk.name, MODE_COLORS["random"])
+        axes.scatter(*walk.path.T, s=3, color=color, linewidths=0)
+        meals = walk.path[1:][walk.eaten != Cell.EMPTY]
+        axes.scatter(*meals.T, s=40, facecolors="none", edgecolors="black", linewidths=1)
+        food, poison = walk.meals(Cell.FOOD), walk.meals(Cell.POISON)
+        axes.set_title(f"{walk.name}: {food} food, {poison} poison", fontsize="medium")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        described.append(f"{walk.name} eats {food} food and {poison} poison")
+    alt = (
+        f"The same world, walked for {len(walks[0].eaten)} steps by each agent; green discs are "
+        "food, orange diamonds poison, black rings meals. " + "; ".join(described) + "."
+    )
+    return figure, alt
+
+
+def _label(axes: Axes, x: float, y: float, text: str, mode: str) -> None:
+    """Write a label beside a horizontal line, at the right end of the panel."""
+    axes.annotate(
+        text, (x, y), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", ha="right", color=MODE_COLORS[mode],
+    )  # fmt: skip
