@@ -55,7 +55,9 @@ def run_unit(unit: dict[str, Any]) -> dict[str, Any]:
         "passed": verdict.passed,
     }
     metrics["training_seconds"] = trained
-    return {"condition": unit["mode"], "seed": unit["seed"], "metrics": metrics}
+    keys = ("total_steps", "proxy_score", "true_energy", "kl_to_initial")
+    curves = {key: [round(getattr(update, key), 3) for update in result.history] for key in keys}
+    return {"condition": unit["mode"], "seed": unit["seed"], "metrics": metrics, "curves": curves}
 
 
 def table(stored: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goodharts_lib.behaviors.action_space import ACTIONS
+from goodharts_lib.errors import UserError
 from goodharts_lib.training.ppo.checkpoint import write_whole
 from goodharts_lib.training.ppo.records import EpisodeRecord, TrainResult, UpdateRecord
 
@@ -64,9 +65,16 @@ class TrainLog:
         _append(self.episodes, [dataclasses.astuple(episode) for episode in record.episodes])
 
     def cut(self, updates: int, episodes: int) -> None:
-        """Drop rows later than a checkpoint: those a killed run wrote and will write again."""
+        """Drop rows later than a checkpoint: those a killed run wrote and will write again.
+
+        Raises:
+            UserError: a log is missing.
+        """
         for path, keep in ((self.updates, updates), (self.episodes, episodes)):
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            except OSError as error:
+                raise UserError(f"cannot read the run's log {path}: {error.strerror}.") from error
             write_whole(path, "".join(lines[: keep + 1]).encode())
 
     def finish(self, result: TrainResult, model_path: Path, wall_time: float) -> None:
