@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -51,8 +52,11 @@ class Base:
         self.peer_seconds: list[float] = []
         if self.peer is not None:
             self.peer.update()  # warm-up
-        for _ in range(settings.rounds):
+        start = time.monotonic()
+        for done in range(1, settings.rounds + 1):
             self._round()
+            left = (time.monotonic() - start) / done * (settings.rounds - done)
+            print(f"base_cnn: round {done} of {settings.rounds}, {left:.0f} s left", flush=True)
         if self.peer is not None:
             self.peer.close()
 
@@ -214,13 +218,15 @@ def _precision(training: Training) -> str:
 
 def sections(settings: Settings) -> Iterator[Section]:
     """Measure section by section."""
-    print(f"Measuring base_cnn, {settings.rounds} rounds; the longest part.", flush=True)
+    print("Measuring base_cnn, its peer and matrix products in turns.", flush=True)
     base = Base(settings)
     yield base.beside_peer()
     yield base.beside_hardware()
+    print("\nMeasuring small_cnn and the world in turns.", flush=True)
     small = Small(settings.worlds, settings, 2 * settings.rounds)
     yield small.speed()
     yield small.world_alone(base)
+    print(f"\nMeasuring the same with {settings.growth} worlds.", flush=True)
     yield growth(settings)
     if torch.cuda.is_available():
         yield on_gpu(settings)

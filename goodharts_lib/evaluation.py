@@ -80,6 +80,22 @@ def evaluation_config(config: Config, *, immortal: bool = False) -> Config:
     )
 
 
+def check_view(policy: Policy, config: Config) -> None:
+    """Refuse worlds whose window a learned policy cannot read.
+
+    Raises:
+        UserError: it was trained with another view range.
+    """
+    if not isinstance(policy, LearnedPolicy):
+        return
+    reach = policy.config.agent.view_range
+    if reach != config.agent.view_range:
+        raise UserError(
+            f"policy '{policy.name}' was trained with view_range {reach}, "
+            f"but these worlds have {config.agent.view_range}."
+        )
+
+
 @torch.inference_mode()
 def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = False) -> Scores:
     """Let a policy live in many worlds at once and count what happens.
@@ -94,13 +110,7 @@ def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = Fals
     Raises:
         UserError: a learned policy sees another window than these worlds show.
     """
-    if isinstance(policy, LearnedPolicy):
-        reach = policy.config.agent.view_range
-        if reach != config.agent.view_range:
-            raise UserError(
-                f"policy '{policy.name}' was trained with view_range {reach}, "
-                f"but these worlds have {config.agent.view_range}."
-            )
+    check_view(policy, config)
     world = evaluation_config(config, immortal=immortal)
     device = getattr(policy, "device", torch.device("cpu"))
     generators = runtime.make_generators(seed, device)
@@ -235,7 +245,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     placement = runtime.place(config)
     runtime.apply(placement)
     policies = find_models(Path(args.models_dir), args.modes, str(placement.device))
+    for policy in policies:
+        check_view(policy, config)
     if args.json:
+        if Path(args.json).is_dir():
+            raise UserError(f"cannot write {args.json}: it is a folder.")
         checkpoint.probe_directory(Path(args.json).parent)
     fixed = config.evaluation
     print(origin)

@@ -18,10 +18,12 @@ from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import render_rgb
 from goodharts_lib.environments.vec_env import VecEnv
-from goodharts_lib.evaluation import Policy, Scores, evaluation_config
+from goodharts_lib.evaluation import Policy, evaluation_config
 from goodharts_lib.training.ppo.records import UpdateRecord
 
 WIDTH = 8.0  # inches: a page's text width
+
+Curves = Mapping[str, Sequence[float]]  # total_steps, proxy_score, true_energy of one run
 
 PANELS = (
     ("proxy_score", "Proxy score", "what the proxy agent is paid for"),
@@ -51,34 +53,44 @@ def show(drawn: tuple[Figure, str]) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     width = round(figure.get_figwidth() * 96)
-    display(Image(buffer.getvalue(), format="png", alt=alt, width=width))
+    image = Image(buffer.getvalue(), format="png", alt=alt, width=width)  # type: ignore[no-untyped-call]
+    display(image)  # type: ignore[no-untyped-call]
+
+
+def curves(history: Sequence[UpdateRecord]) -> Curves:
+    """Return what `training_curves` draws of one run."""
+    keys = ("total_steps", *(key for key, _, _ in PANELS))
+    return {key: [getattr(record, key) for record in history] for key in keys}
 
 
 def training_curves(
-    histories: Mapping[str, Sequence[UpdateRecord]], random: Scores
+    runs: Mapping[str, Sequence[Curves]], random: Mapping[str, float]
 ) -> tuple[Figure, str]:
-    """Draw proxy score and true energy per 1,000 steps over training, one line per mode.
+    """Draw proxy score and true energy per 1,000 steps over training.
 
     Args:
-        histories: mode to its records, as in `TrainResult.history`.
-        random: the random walk's scores, drawn as a line.
+        runs: mode to its runs, one per training seed. Each is a thin line; with several of them
+            their mean is a thick one.
+        random: the random walk's proxy_score and true_energy, drawn as a line.
     """
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True)
     described = []
     for axes, (key, title, meaning) in zip(panels, PANELS, strict=True):
-        level = getattr(random, key)
-        axes.axhline(level, color=MODE_COLORS["random"], linestyle="--", linewidth=1.5)
-        _label(axes, 0.99, level, "random walk", "random")
-        for mode, history in histories.items():
-            steps = [record.total_steps for record in history]
-            values = [getattr(record, key) for record in history]
-            axes.plot(steps, values, color=MODE_COLORS[mode], linewidth=2)
+        axes.axhline(random[key], color=MODE_COLORS["random"], linestyle="--", linewidth=1.5)
+        _label(axes, 0.99, random[key], "random walk", "random")
+        for mode, seeds in runs.items():
+            color, steps = MODE_COLORS[mode], seeds[0]["total_steps"]
+            if len(seeds) > 1:
+                for seed in seeds:
+                    axes.plot(steps, seed[key], color=color, linewidth=0.7, alpha=0.5)
+            mean = np.mean([seed[key] for seed in seeds], axis=0)
+            axes.plot(steps, mean, color=color, linewidth=2)
             axes.annotate(
-                mode, (steps[-1], values[-1]), xytext=(-4, 6), textcoords="offset points",
-                color=MODE_COLORS[mode], ha="right", weight="bold",
+                mode, (steps[-1], mean[-1]), xytext=(-4, 8), textcoords="offset points",
+                color=color, ha="right", weight="bold",
             )  # fmt: skip
-            described.append(f"{title} of {mode} goes from {values[0]:,.0f} to {values[-1]:,.0f}")
+            described.append(f"{title} of {mode} goes from {mean[0]:,.0f} to {mean[-1]:,.0f}")
         axes.set_title(f"{title}: {meaning}", fontsize="medium")
         axes.set_xlabel("training steps")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:,.0f}k")
@@ -87,7 +99,8 @@ def training_curves(
     alt = (
         "Two line charts over training steps. "
         + "; ".join(described)
-        + f". The random walk stays at {random.proxy_score:,.0f} and {random.true_energy:,.0f}."
+        + f". The random walk stays at {random['proxy_score']:,.0f} and "
+        + f"{random['true_energy']:,.0f}."
     )
     return figure, alt
 

@@ -20,7 +20,7 @@ from goodharts_lib.environments.geometry import Geometry, draw_worlds
 from goodharts_lib.environments.ground import Ground, Which
 from goodharts_lib.errors import UserError
 
-_AGENT_STATE = ("position", "energy", "age", "food_eaten", "poison_eaten")
+_AGENT_STATE = ("position", "ledger")
 _GROUND_STATE = ("cells", "empties", "n_empty")
 
 
@@ -80,24 +80,17 @@ class VecEnv:
     **Randomness.**
     All of it comes from the generator that is passed in: the same seed gives the same worlds, bit
     for bit, on one device.
-    An immortal world never makes the host wait for the device, because the host knows when
-    episodes end; a mortal one waits once a step.
+    An immortal world never makes the host wait for the device; a mortal one does once a step.
 
     Args:
         config: sizes, prices, counts and the time limit.
-        n_envs: number of worlds n (of agents, in a shared grid).
+        n_envs: number n of worlds, or of agents in a shared grid.
         generator: source of all randomness, on the same device.
         shared_grid: put all agents into one world.
 
     Raises:
         UserError: `n_envs` is not positive, or a shared grid has no room for the agents.
     """
-
-    position: Tensor  # (n,) int64 flat cell index
-    energy: Tensor  # (n,) int64 tenths
-    age: Tensor  # (n,) int64 steps in this episode
-    food_eaten: Tensor  # (n,) int64 meals in this episode
-    poison_eaten: Tensor  # (n,) int64
 
     def __init__(
         self,
@@ -115,20 +108,25 @@ class VecEnv:
             raise UserError(f"{n_envs} agents do not fit among the items of one shared grid.")
         self.config, self.n_envs, self.shared_grid = config, n_envs, shared_grid
         self.generator, self.device = generator, generator.device
-        self._prices = torch.tensor(energy_prices(config), device=self.device)
+        entries = [  # what a step that ate each cell type adds to the ledger
+            (price, 1, cell == Cell.FOOD, cell == Cell.POISON)
+            for cell, price in zip(Cell, energy_prices(config), strict=True)
+        ]
+        self._entries = torch.tensor(entries, dtype=torch.int64, device=self.device)  # (types, 4)
         self.geometry = Geometry(config, self.device)
         self.ground = Ground(self.geometry, 1 if shared_grid else n_envs, generator)
         world = torch.arange(n_envs, device=self.device) * (not shared_grid)
         self._base = world * self.geometry.n_cells  # (n,) where each agent's grid starts
-        for name in _AGENT_STATE:
-            setattr(self, name, torch.zeros(n_envs, dtype=torch.int64, device=self.device))
+        self.position = torch.zeros(n_envs, dtype=torch.int64, device=self.device)  # flat cells
+        self.ledger = torch.zeros(n_envs, 4, dtype=torch.int64, device=self.device)
+        self._never = torch.zeros(n_envs, dtype=torch.bool, device=self.device)
         self.reset()
 
     @classmethod
     def from_map(
         cls, config: Config, drawing: str, *, generator: torch.Generator, n_envs: int = 1
     ) -> VecEnv:
-        """Build a world from a drawn map (see the table above; ``@`` marks an agent).
+        """Build a world from a drawn map; see the table above, and ``@`` marks an agent.
 
         One agent: `n_envs` copies of the map. Several agents: one shared grid.
         The map's size replaces the configured one; later episodes are drawn at random.
@@ -179,12 +177,19 @@ class VecEnv:
         if self.shared_grid:
             eaten = self._first_come(eaten)
         self._respawn(eaten)
-        self.energy = self.energy + self._prices.take(eaten.long())
-        self.age = self.age + 1
-        self.food_eaten = self.food_eaten + (eaten == Cell.FOOD)
-        self.poison_eaten = self.poison_eaten + (eaten == Cell.POISON)
+        self.ledger += self._entries.index_select(0, eaten.int())
         self._clock += 1
         return self._finish(eaten)
+
+    @property
+    def energy(self) -> Tensor:
+        """Energy in tenths, (n,) int64."""
+        return self.ledger[:, 0]
+
+    @property
+    def age(self) -> Tensor:
+        """Steps in this episode, (n,) int64."""
+        return self.ledger[:, 1]
 
     def views(self) -> Tensor:
         """Return what each agent sees now, (n, V, V) uint8 cell types, rows from top to bottom."""
@@ -258,29 +263,27 @@ class VecEnv:
 
     def _begin(self, which: Which) -> None:
         """Give the agents fresh energy and counters."""
+        self.ledger[which] = 0
         self.energy[which] = tenths(self.config.agent.energy_start)
-        for counter in (self.age, self.food_eaten, self.poison_eaten):
-            counter[which] = 0
         if isinstance(which, slice):
             self._clock = 0  # steps since all episodes began together
 
     def _finish(self, eaten: Tensor) -> StepResult:
-        """Report the step, and start new episodes where one has ended."""
-        limit = self.config.training.steps_per_episode
-        late = self.age >= limit
-        terminated = self.energy <= 0 if self.config.agent.mortal else torch.zeros_like(late)
-        truncated = late & ~terminated
+        """Report the step, and begin anew where an episode has ended."""
+        limit, mortal = self.config.training.steps_per_episode, self.config.agent.mortal
+        views = self.views()
+        if not mortal and self._clock % limit:  # the host knows that nobody's time is up
+            events = Events(eaten, self._never.to(torch.uint8))
+            return StepResult(views, events, self._never, self._never, views, None)
+        terminated = self.energy <= 0 if mortal else self._never
+        truncated = (self.age >= limit) & ~terminated
         killer = torch.where(eaten == Cell.POISON, Cause.POISONED, Cause.STARVED)
         cause = killer * terminated + int(Cause.TIME_LIMIT) * truncated
         events = Events(eaten, cause.to(torch.uint8))
-        views = self.views()
-        if not self.config.agent.mortal and self._clock % limit:
-            return StepResult(views, events, terminated, truncated, views, None)
         ended = terminated | truncated
-        if self.config.agent.mortal and not ended.any():
+        if mortal and not ended.any():
             return StepResult(views, events, terminated, truncated, views, None)
-        counts = self.age.clone(), self.food_eaten.clone(), self.poison_eaten.clone()
-        episodes = Episodes(ended, *counts)
+        episodes = Episodes(ended, *self.ledger[:, 1:].clone().unbind(1))
         self._restart(ended)
         return StepResult(self.views(), events, terminated, truncated, views, episodes)
 

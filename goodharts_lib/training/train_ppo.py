@@ -112,12 +112,13 @@ class Progress:
         if now - self._shown < PROGRESS_SECONDS and record.update < self._total:
             return
         self._shown = now
-        left = (now - self._start) / (record.update - self._first) * (self._total - record.update)
+        each = (now - self._start) / (record.update - self._first)
+        left = round(each * (self._total - record.update))
         print(
             f"[{self._mode}] update {record.update}/{self._total}  {record.total_steps:,} steps  "
             f"{record.steps_per_second:,.0f} steps/s  per 1,000 steps: true energy "
             f"{record.true_energy:+,.0f}, proxy score {record.proxy_score:,.0f}  "
-            f"ETA {left // 60:.0f}:{left % 60:02.0f}",
+            f"ETA {left // 60}:{left % 60:02}",
             flush=True,
         )
 

@@ -399,5 +399,3 @@ def test_the_properties_meet_deaths_time_limits_meals_and_walls() -> None:
     look()
     for what in ("cause 1", "cause 2", "cause 3", "eaten 2", "eaten 3", "blocked", "met"):
         assert seen[what] >= 5, what
-
-

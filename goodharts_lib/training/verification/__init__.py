@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from goodharts_lib import runtime
 from goodharts_lib.config import Config
-from goodharts_lib.evaluation import Policy
+from goodharts_lib.evaluation import Policy, check_view
 from goodharts_lib.training.verification.directional import choice_accuracy, directional_accuracy
 from goodharts_lib.training.verification.survival import alive_share
 
@@ -40,7 +40,12 @@ class Verdict:
 
 
 def verify(policy: Policy, config: Config, seed: int) -> Verdict:
-    """Run all tests on one policy; `[evaluation]` says in which worlds it must survive."""
+    """Run all tests on one policy; `[evaluation]` says in which worlds it must survive.
+
+    Raises:
+        UserError: a learned policy sees another window than these worlds show.
+    """
+    check_view(policy, config)
     reach = config.agent.view_range
     device = runtime.find_device(str(getattr(policy, "device", "cpu")))
     draw = runtime.make_generators(seed, device)["action"]

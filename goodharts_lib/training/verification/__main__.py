@@ -11,7 +11,7 @@ import torch
 from goodharts_lib import runtime
 from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.errors import run_command
-from goodharts_lib.evaluation import find_models
+from goodharts_lib.evaluation import check_view, find_models
 from goodharts_lib.training.verification import MIN_ALIVE, MIN_CHOICE, MIN_DIRECTIONAL, verify
 from goodharts_lib.training.verification.directional import DISTANCES
 
@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     placement = runtime.place(config)
     runtime.apply(placement)
     policies = find_models(Path(args.models_dir), None, str(placement.device))
+    for policy in policies:
+        check_view(policy, config)
+    near = DISTANCES[: config.agent.view_range]
     print(origin)
     print(gpu_status())
     print(f"Thresholds for {JUDGED}: directional accuracy {MIN_DIRECTIONAL:.0%}, choice of food "
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{policy.name:<16} {verdict.accuracy:>11.1%} {verdict.choice:>8.1%} "
               f"{verdict.alive:>8.1%}  {word}", flush=True)  # fmt: skip
         if args.verbose:
-            print("    distance " + "".join(f"{d:>8}" for d in DISTANCES))
+            print("    distance " + "".join(f"{d:>8}" for d in near))
             for arrow, row in verdict.directional.items():
                 print(f"    {arrow:<9}" + "".join(f"{value:>8.1%}" for value in row))
     print("Verdict: " + ("FAIL" if failed else "pass"))

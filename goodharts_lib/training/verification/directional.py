@@ -23,14 +23,15 @@ Place = tuple[int, int]
 def directional_accuracy(
     policy: Policy, view_range: int, generator: torch.Generator
 ) -> dict[str, list[float]]:
-    """Show one food in 8 directions at distances 1 to 5, and nothing else.
+    """Show one food in 8 directions at distances 1 to 5, as far as they are in view.
 
     Returns:
         For each direction's arrow the share of correct actions at each distance.
     """
-    places = [(a.dx * d, a.dy * d) for a in ACTIONS for d in DISTANCES]
+    near = DISTANCES[:view_range]
+    places = [(a.dx * d, a.dy * d) for a in ACTIONS for d in near]
     actions = _act(policy, view_range, [{place: Cell.FOOD} for place in places], generator)
-    correct = _nearer(places, actions).float().mean(1).view(len(ACTIONS), len(DISTANCES))
+    correct = _nearer(places, actions).float().mean(1).view(len(ACTIONS), len(near))
     return {a.arrow: row for a, row in zip(ACTIONS, correct.tolist(), strict=True)}
 
 
@@ -42,7 +43,7 @@ def choice_accuracy(policy: Policy, view_range: int, generator: torch.Generator)
     """
     pairs = [
         ((here.dx * d, here.dy * d), (there.dx * d, there.dy * d))
-        for d in CHOICE_DISTANCES
+        for d in CHOICE_DISTANCES[:view_range]
         for here in ACTIONS
         for there in ACTIONS
         if here != there
