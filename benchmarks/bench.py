@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("Machine: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
     print(f"{settings.worlds} worlds x {settings.steps} steps x 4 epochs, minibatches of about "
           f"1,024; medians over {settings.rounds} rounds after a warm-up.", flush=True)  # fmt: skip
+    if facts.get("load_before", 0.0) > 0.5:
+        print("Other work is running on this machine: these timings say little.")
     told = {}
     for title, lines in sections(settings):
         print(f"\n{title}", *lines, sep="\n", flush=True)

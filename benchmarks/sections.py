@@ -79,7 +79,7 @@ class Base:
         theirs = self.training.trainer.steps_per_update / median(self.peer_seconds)
         threads, parameters = self.peer.facts["threads"], self.peer.facts["parameters"]
         lines += [
-            Line(f"stable-baselines3 (float32, {threads} threads)", theirs, "steps/s"),
+            Line(f"stable-baselines3 (float32, threads: {threads})", theirs, "steps/s"),
             Line("times as fast", ours / theirs, "", Target(2.8, at_least=True)),
             Line("parameters of our network", _size(self.training), "numbers"),
             Line("parameters of the peer's network", parameters, "numbers"),

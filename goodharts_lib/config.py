@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.resources
-import math
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from goodharts_lib.errors import UserError, nearest
-
-
-@dataclass(frozen=True)
-class Range:
-    """Closed range of a number; `tenths` admits only multiples of 0.1, for energy is exact."""
-
-    low: float
-    high: float = math.inf
-    tenths: bool = False
-
+from goodharts_lib.values import Range, checked
 
 Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
@@ -212,14 +202,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"the configuration file {path} is not valid TOML: {error}.") from error
 
 
-def tenths(value: float) -> int:
-    """Return an energy as an exact integer number of tenths.
-
-    Energies are integers so that an agent at exactly 0 is dead on every device.
-    """
-    return round(value * 10)
-
-
 def _unflatten(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for name, value in overrides.items():
@@ -252,40 +234,7 @@ def _build(kind: Any, section: str, table: Mapping[str, Mapping[str, Any]]) -> A
     for key in hints:
         if key not in values:
             raise UserError(f"'{section}.{key}' is missing.")
-    return kind(**{k: _checked(f"{section}.{k}", values[k], hint) for k, hint in hints.items()})
-
-
-def _checked(name: str, value: Any, hint: Any) -> Any:
-    """Return `value`, converted to its declared type if that loses nothing."""
-    limits = Range(-math.inf)
-    if get_origin(hint) is Annotated:
-        hint, limits = get_args(hint)
-    words = _words(hint)
-    if isinstance(value, str) and words:
-        if value not in words:
-            raise UserError(f"'{name}' must be one of {', '.join(words)}, not '{value}'.")
-        return value
-    accepted = get_args(hint) if words else (hint,)
-    if float in accepted and type(value) is int:
-        value = float(value)
-    if type(value) not in accepted:
-        expected = " or ".join([t.__name__ for t in accepted if isinstance(t, type)] + words)
-        raise UserError(f"'{name}' must be {expected}, not {value!r}.")
-    if isinstance(value, int | float) and not limits.low <= value <= limits.high:
-        span = f"at least {limits.low:g}"
-        if limits.high < math.inf:
-            span = f"between {limits.low:g} and {limits.high:g}"
-        raise UserError(f"'{name}' must be {span}, not {value}.")
-    if limits.tenths and abs(value * 10 - tenths(value)) > 1e-9:
-        raise UserError(f"'{name}' must be a multiple of 0.1, not {value}: energy is exact.")
-    return value
-
-
-def _words(hint: Any) -> list[str]:
-    """Return the literal strings that a type hint admits."""
-    if get_origin(hint) is Literal:
-        return list(get_args(hint))
-    return [word for part in get_args(hint) for word in _words(part)]
+    return kind(**{k: checked(f"{section}.{k}", values[k], hint) for k, hint in hints.items()})
 
 
 def _check_combinations(config: Config) -> None:
@@ -300,15 +249,14 @@ def _check_combinations(config: Config) -> None:
             f"not {world.width}x{world.height}."
         )
     room = world.width * world.height - 1  # one cell for the agent
-    for section, items in (
-        ("training", train.max_food + train.max_poison),
-        ("evaluation", config.evaluation.food + config.evaluation.poison),
-    ):
+    counts = {
+        "training": train.max_food + train.max_poison,
+        "evaluation": config.evaluation.food + config.evaluation.poison,
+    }
+    for section, items in counts.items():
         if items >= room:
-            raise UserError(
-                f"the {items} items of [{section}] do not fit into a world of "
-                f"{world.width}x{world.height} cells."
-            )
+            area = f"{world.width}x{world.height}"
+            raise UserError(f"the {items} items of [{section}] do not fit into {area} cells.")
     if train.n_minibatches > train.n_envs * train.steps_per_env:
         raise UserError(
             "'training.n_minibatches' must not exceed the samples of one update "

@@ -61,7 +61,9 @@ def test_without_the_peer_one_sentence_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(peer, "available", lambda: False)
-    _, lines = Base(TINY).beside_peer()
+    base = Base(TINY)
+    capsys.readouterr()
+    _, lines = base.beside_peer()
     assert [line.name for line in lines] == ["this library"]
     told = capsys.readouterr().out
     assert told.startswith("stable-baselines3 is not installed")

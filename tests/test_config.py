@@ -20,12 +20,13 @@ from slow_reference import FOOD, NO_ITEMS, drawn_view, seeded, small_config
 
 import goodharts_lib
 from goodharts_lib import runtime
-from goodharts_lib.config import Config, load_config, tenths
+from goodharts_lib.config import Config, load_config
 from goodharts_lib.environments.observe import Encoder
 from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.errors import UserError
 from goodharts_lib.modes import MODES, pay_table
 from goodharts_lib.training.reward_shaping import RewardShaping
+from goodharts_lib.values import tenths
 
 LIBRARY = Path(goodharts_lib.__file__).parent
 SHIPPED = tomllib.loads((LIBRARY / "config.toml").read_text(encoding="utf-8"))

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from goodharts_lib.config import Config, tenths
+from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError
+from goodharts_lib.values import tenths
 
 
 class Cell(IntEnum):

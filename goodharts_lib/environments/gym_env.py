@@ -167,7 +167,7 @@ class GoodhartTrapVectorEnv(_Foraging, gymnasium.vector.VectorEnv[Array, Array, 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, Info]:
         """Move once in every world."""
         result, rewards, infos = self._advance(torch.as_tensor(actions))
-        ends = result.terminated.numpy(), result.truncated.numpy()
+        ends = result.terminated.numpy().copy(), result.truncated.numpy().copy()  # ours to give
         final: Info = {}
         if result.episodes is not None:
             ended, last = ends[0] | ends[1], np.full(self.num_envs, None)

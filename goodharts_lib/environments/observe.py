@@ -20,6 +20,7 @@ class Encoder:
         config: interestingness and `[observation]`.
         device: where the views live.
         dtype: type of the observations.
+        seed: of the sensor's noise, so that runs do not share it.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Encoder:
         config: Config,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        seed: int = 0,
     ) -> None:
         table = torch.tensor(channel_table(mode, config), device=device)  # (types, C)
         self.mode = mode
         self.n_channels = table.shape[1]
         self._table = table.to(dtype)
+        self._offset = (seed << 40) % 2**63  # beyond any run's counters
         self._noise_std = config.observation.noise_std if mode.sees == "glow" else 0.0
 
     @property
@@ -57,7 +60,8 @@ class Encoder:
         if self.noisy:
             if counters is None:
                 raise ValueError("a noisy sensor needs one counter per view.")
-            noise = self._noise_std * counter_noise(counters, size * size).view(-1, size, size, 1)
+            noise = self._noise_std * counter_noise(counters + self._offset, size * size)
+            noise = noise.view(-1, size, size, 1)
             item = (views > Cell.WALL)[..., None]  # empty cells and walls are read without error
             noise = (noise * item).to(observations.dtype)
             observations = torch.cat([observations[..., :2], observations[..., 2:] + noise], dim=-1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodharts_lib.behaviors.action_space import N_ACTIONS
-from goodharts_lib.config import Config, tenths
+from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import (
     Cause,
     Cell,
@@ -19,6 +19,7 @@ from goodharts_lib.environments.cells import (
 from goodharts_lib.environments.geometry import Geometry, draw_worlds
 from goodharts_lib.environments.ground import Ground, Which
 from goodharts_lib.errors import UserError
+from goodharts_lib.values import tenths
 
 _AGENT_STATE = ("position", "ledger")
 _GROUND_STATE = ("cells", "empties", "n_empty")
@@ -60,8 +61,8 @@ class VecEnv:
     Energy is counted in integer tenths, so it is exact.
 
     **How an episode ends.**
-    *Truncated* after 500 steps (`time_limit`).
-    In a mortal world also *terminated*, as soon as energy is 0 or less: `poisoned` if that step ate
+    It is *truncated* after 500 steps (`time_limit`).
+    In a mortal world it is *terminated* as soon as energy is 0 or less: `poisoned` if that step ate
     poison, otherwise `starved`.
     At 0 on the very last step it is death, and never both.
     Training is immortal unless configured otherwise; evaluation is mortal.
@@ -206,7 +207,7 @@ class VecEnv:
         return self.geometry.show(self.ground.cells)
 
     def agents(self) -> Tensor:
-        """Return where the agents are, (n, 2) int64 (x, y)."""
+        """Return the agents' (x, y), (n, 2) int64."""
         return torch.stack(self.geometry.xy(self.position), dim=1)
 
     def state(self) -> dict[str, Tensor]:
@@ -224,8 +225,7 @@ class VecEnv:
 
     def _check(self, actions: Tensor) -> None:
         if actions.shape != (self.n_envs,) or actions.dtype.is_floating_point:
-            found = f"{actions.dtype} of shape {tuple(actions.shape)}"
-            raise ValueError(f"actions must be {self.n_envs} integers, not {found}.")
+            raise ValueError(f"actions must be {self.n_envs} integers, not {actions.shape}.")
         if self.device.type == "cpu":  # on a GPU this look would make the host wait
             low, high = torch.aminmax(actions)
             if low < 0 or high >= N_ACTIONS:

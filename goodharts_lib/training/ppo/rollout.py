@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,20 +29,33 @@ class EndedEpisodes:
     reward: Tensor  # (n,) sum of pay and shaping
 
 
-@dataclass
-class Rollout:
-    """T steps of n worlds. A stored step takes about 180 bytes, 121 of them the view."""
+class Step(NamedTuple):
+    """What is stored of one step of n worlds; stacked, of T steps."""
 
     views: Tensor  # (T, n, V, V) uint8
-    counters: Tensor | None  # (T, n) int64 noise counters, if the sensor is noisy
     actions: Tensor  # (T, n) uint8
     log_probs: Tensor  # (T, n) of the actions
     values: Tensor  # (T, n)
-    next_values: Tensor  # (T, n) of the same episode; see compute_gae
     rewards: Tensor  # (T, n) pay and shaping
     eaten: Tensor  # (T, n) uint8
     terminated: Tensor  # (T, n) bool
     truncated: Tensor  # (T, n) bool
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """T steps of n worlds. A stored step takes about 150 bytes, 121 of them the view."""
+
+    views: Tensor  # these eight as in Step
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+    rewards: Tensor
+    eaten: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    next_values: Tensor  # (T, n) of the same episode; see compute_gae
+    counters: Tensor | None  # (T, n) int64 noise counters, if the sensor is noisy
     mean_probs: Tensor  # (8,) mean probability of each action
     sampled_logits: Tensor  # (ceil(T / KL_STRIDE), n, 8)
     ended: list[EndedEpisodes]
@@ -92,17 +106,14 @@ def collect_rollout(
         generator: draws the actions.
         profiler: told how long the network and the world take.
     """
-    n = env.n_envs
-    steps: list[tuple[Tensor, ...]] = []
+    steps: list[Step] = []
     ended: list[EndedEpisodes] = []
     final_values: dict[int, Tensor] = {}
     mean_probs = torch.zeros_like(pay[:1])
     sampled = []
-    world = torch.arange(n, device=env.device)
     for t in range(n_steps):
-        counters = stream.steps * n + world if encoder.noisy else None  # (n,)
         with profiler.section("Inference"):
-            logits, values = act(encoder(stream.views, counters))
+            logits, values = act(encoder(stream.views, _counters(encoder, stream)))
             actions, log_probs = sample_actions(logits, generator)
         mean_probs = mean_probs + log_probs.exp().sum(0)
         if t % KL_STRIDE == 0:
@@ -112,27 +123,32 @@ def collect_rollout(
             bonus, potential = shaping.step(stream.potential, result)
         reward = pay.take(result.events.eaten.long()) + bonus
         taken = log_probs.gather(1, actions[:, None]).squeeze(1)
-        steps.append((stream.views, actions.to(torch.uint8), taken, values, reward,
-                      result.events.eaten, result.terminated, result.truncated))  # fmt: skip
+        steps.append(Step(stream.views, actions.to(torch.uint8), taken, values, reward,
+                          result.events.eaten, result.terminated, result.truncated))  # fmt: skip
         stream.reward = stream.reward + reward
         stream.steps += 1
         if result.episodes is not None:
             ended.append(EndedEpisodes(result.episodes, result.events.cause, stream.reward))
             stream.reward = stream.reward.masked_fill(result.episodes.ended, 0.0)
-            counters = stream.steps * n + world if encoder.noisy else None
-            final_values[t] = act(encoder(result.final_views, counters))[1]
+            final = encoder(result.final_views, _counters(encoder, stream))
+            final_values[t] = act(final)[1]
         stream.views, stream.potential = result.views, potential
-    counters = stream.steps * n + world if encoder.noisy else None
-    last_values = act(encoder(stream.views, counters))[1]
-    views, acts, taken, values, rewards, eaten, terminated, truncated = (
-        torch.stack(column) for column in zip(*steps, strict=True)
-    )
-    next_values = torch.cat([values[1:], last_values[None]])
+    last_values = act(encoder(stream.views, _counters(encoder, stream)))[1]
+    columns = Step(*(torch.stack(column) for column in zip(*steps, strict=True)))
+    next_values = torch.cat([columns.values[1:], last_values[None]])
     for t, final in final_values.items():
-        next_values[t] = torch.where(truncated[t], final, next_values[t])
-    first = (stream.steps - n_steps) * n
-    counter_table = first + torch.arange(n_steps * n, device=env.device).view(n_steps, n)
-    return Rollout(
-        views, counter_table if encoder.noisy else None, acts, taken, values, next_values, rewards,
-        eaten, terminated, truncated, mean_probs / (n_steps * n), torch.stack(sampled), ended,
-    )  # fmt: skip
+        next_values[t] = torch.where(columns.truncated[t], final, next_values[t])
+    counters = _counters(encoder, stream)
+    if counters is not None:
+        back = torch.arange(-n_steps, 0, device=env.device)[:, None]  # (T, 1) steps
+        counters = counters + back * env.n_envs  # (T, n)
+    probs = mean_probs / columns.actions.numel()
+    return Rollout(*columns, next_values, counters, probs, torch.stack(sampled), ended)
+
+
+def _counters(encoder: Encoder, stream: Stream) -> Tensor | None:
+    """Number the views that are to be answered next, (n,), if the sensor is noisy."""
+    if not encoder.noisy:
+        return None
+    n = len(stream.views)
+    return stream.steps * n + torch.arange(n, device=stream.views.device)

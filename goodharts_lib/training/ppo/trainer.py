@@ -77,13 +77,13 @@ class PPOTrainer:
         runtime.apply(self.placement)
         rate = config.training.learning_rate
         self.learning_rate = spec.learning_rate if rate == "auto" else float(rate)
-        resolved = {"training.learning_rate": self.learning_rate} | self.placement.overrides()
-        self.config = config.with_overrides(resolved)
+        settled = {"training.learning_rate": self.learning_rate} | self.placement.overrides()
+        self.config = config.with_overrides(settled)
         self.seed = seed
         self.device = self.placement.device
         self.generators = runtime.make_generators(seed, self.device)
         self.env = self.make_env()
-        self.encoder = Encoder(self.mode, self.config, self.device, self.placement.dtype)
+        self.encoder = Encoder(self.mode, self.config, self.device, self.placement.dtype, seed)
         self.shaping = self.make_shaping()
         self.pay = torch.tensor(pay_table(self.mode, self.config), device=self.device)
         self.model = self.make_model()
@@ -124,9 +124,8 @@ class PPOTrainer:
         spec = get_network(self.config.training.network)
         view_size = 2 * self.config.agent.view_range + 1
         with torch.random.fork_rng(devices=[]):  # torch draws weights at construction: ours follow
-            model = ActorCritic(
-                spec.build(self.encoder.n_channels, view_size), self.placement.dtype
-            )
+            network = spec.build(self.encoder.n_channels, view_size)
+            model = ActorCritic(network, self.placement.dtype)
         model.initialise(self.generators["init"])
         return model.to(self.device).to(memory_format=self.placement.torch_memory_format)  # type: ignore[call-overload]
 
@@ -175,30 +174,18 @@ class PPOTrainer:
         """Let the policy act for one rollout."""
         self.acting.refresh()
         return collect_rollout(
-            self.env,
-            self.acting,
-            self.encoder,
-            self.shaping,
-            self.pay,
-            self.stream,
-            self.config.training.steps_per_env,
-            self.generators["action"],
-            self.profiler,
-        )
+            self.env, self.acting, self.encoder, self.shaping, self.pay, self.stream,
+            self.config.training.steps_per_env, self.generators["action"], self.profiler,
+        )  # fmt: skip
 
     def update(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
         """Learn from a rollout: the means of `LossTerms`, (6,), and the explained variance."""
         train = self.config.training
         with self.profiler.section("GAE Calc"):
             advantages, returns = algorithms.compute_gae(
-                rollout.rewards,
-                rollout.values,
-                rollout.next_values,
-                rollout.terminated,
-                rollout.truncated,
-                train.gamma,
-                train.gae_lambda,
-            )
+                rollout.rewards, rollout.values, rollout.next_values, rollout.terminated,
+                rollout.truncated, train.gamma, train.gae_lambda,
+            )  # fmt: skip
         batch = algorithms.Batch(
             rollout.actions.flatten().long(),
             rollout.log_probs.flatten(),
@@ -215,13 +202,9 @@ class PPOTrainer:
 
         with self.profiler.section("PPO Update"):
             terms = algorithms.ppo_update(
-                evaluate,
-                self.parameters,
-                self.optimizer,
-                batch,
-                train,
+                evaluate, self.parameters, self.optimizer, batch, train,
                 self.generators["minibatch"],
-            )
+            )  # fmt: skip
         return terms, algorithms.explained_variance(batch.values, batch.returns)
 
     def policy(self) -> LearnedPolicy:
