@@ -120,7 +120,6 @@ class VecEnv:
         self._base = world * self.geometry.n_cells  # (n,) where each agent's grid starts
         self.position = torch.zeros(n_envs, dtype=torch.int64, device=self.device)  # flat cells
         self.ledger = torch.zeros(n_envs, 4, dtype=torch.int64, device=self.device)
-        self._never = torch.zeros(n_envs, dtype=torch.bool, device=self.device)
         self.reset()
 
     @classmethod
@@ -273,9 +272,10 @@ class VecEnv:
         limit, mortal = self.config.training.steps_per_episode, self.config.agent.mortal
         views = self.views()
         if not mortal and self._clock % limit:  # the host knows that nobody's time is up
-            events = Events(eaten, self._never.to(torch.uint8))
-            return StepResult(views, events, self._never, self._never, views, None)
-        terminated = self.energy <= 0 if mortal else self._never
+            events = Events(eaten, torch.zeros_like(eaten))  # fresh: a caller may write into them
+            died, cut = torch.zeros(2, self.n_envs, dtype=torch.bool, device=self.device)
+            return StepResult(views, events, died, cut, views, None)
+        terminated = (self.energy <= 0) & mortal
         truncated = (self.age >= limit) & ~terminated
         killer = torch.where(eaten == Cell.POISON, Cause.POISONED, Cause.STARVED)
         cause = killer * terminated + int(Cause.TIME_LIMIT) * truncated

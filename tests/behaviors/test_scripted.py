@@ -138,6 +138,7 @@ WANDERS = [
     ("eat_everything", at((-5, 5, POISON)), {2}),
     ("food_only", at((3, 3, FOOD), (4, 0, FOOD)), {7}),  # fewer moves, though farther
     ("food_only", at((-5, -5, FOOD)), {0}),
+    ("food_only", at((5, 3, FOOD), (1, 0, POISON), (1, 1, POISON)), {5}),  # 4 moves left, not 5
 ]
 
 
@@ -244,6 +245,18 @@ def test_choices_in_full_views_are_those_of_a_slow_reference(name: str) -> None:
     actions = agent_for(name, many).act(many, seeded()).tolist()
     for view, action in zip(many.tolist(), actions, strict=True):
         assert action in slow_choice(name, view)
+
+
+def test_toward_any_target_round_any_obstacles() -> None:
+    places = offsets([[EMPTY] * 11] * 11)
+    agent = agent_for("food_only", at())
+    blocked = torch.tensor([[bool(k >> a & 1) for a in range(8)] for k in range(256)])
+    for x, y in places:
+        target = torch.full((256,), (5 + y) * 11 + 5 + x)
+        left = [(abs(x - dx), abs(y - dy)) for dx, dy in MOVES]
+        costs = [(max(d), d[0] ** 2 + d[1] ** 2, a) for a, d in enumerate(left)]
+        best = [min(range(8), key=lambda a: (k >> a & 1, costs[a])) for k in range(256)]
+        assert agent.toward(target, blocked).tolist() == best
 
 
 @given(view=st.one_of(views(1, crowd=8), views(2, crowd=20)))
