@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 import goodharts_lib
 from goodharts_lib import stats
@@ -26,10 +27,12 @@ from goodharts_lib.config import load_config
 from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.evaluation import evaluate
 from goodharts_lib.modes import MODES
+from goodharts_lib.plotting import training_curves
 from goodharts_lib.training.ppo.checkpoint import write_whole
 from goodharts_lib.training.ppo.trainer import train
 from goodharts_lib.training.verification import verify
 
+PICTURE = Path("book/_assets/the_trap.png")
 RESULTS = Path(goodharts_lib.__file__).parent / "data" / "results"
 EVALUATION_SEED = 1_000_000  # far from every training seed
 
@@ -84,12 +87,42 @@ def table(stored: dict[str, Any]) -> str:
             low, high = f"{interval.low:,.{digits}f}", f"{interval.high:,.{digits}f}"
             cells.append(f"{interval.estimate:,.{digits}f} [{low}, {high}]")
         lines.append(f"| `{mode}` | " + " | ".join(cells) + " |")
-    world = load_config()
-    for name in SCRIPTED:
-        scores = asdict(evaluate(ScriptedAgent(name, world), world, EVALUATION_SEED))
+    for name, scores in stored["baselines"].items():
         shown = (f"{scores[k]:,.{0 if abs(scores[k]) >= 100 else 1}f}" for k, _ in columns)
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
+
+
+def baselines(*, immortal: bool) -> dict[str, Any]:
+    """Evaluate the scripted agents."""
+    world = load_config()
+    return {
+        name: asdict(
+            evaluate(ScriptedAgent(name, world), world, EVALUATION_SEED, immortal=immortal)
+        )
+        for name in SCRIPTED
+    }
+
+
+def draw(stored: dict[str, Any]) -> Figure:
+    """Draw the README's picture: ground_truth and proxy, every seed, as they train."""
+    runs = {
+        mode: [unit["curves"] for unit in stored["units"] if unit["condition"] == mode]
+        for mode in ("ground_truth", "proxy")
+    }
+    return training_curves(runs, stored["immortal_baselines"]["random"])[0]
+
+
+def run_all(todo: list[dict[str, Any]], stored: dict[str, Any], path: Path) -> None:
+    """Do the units, one process per core, and store each as it comes."""
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        for unit in pool.imap_unordered(run_unit, todo):
+            stored["units"].append(unit)
+            stored["units"].sort(key=lambda u: (u["condition"], u["seed"]))
+            write_whole(path, (json.dumps(stored) + "\n").encode())
+            energy = unit["metrics"]["sampled"]["true_energy"]
+            print(f"{unit['condition']:<14} seed {unit['seed']}  true energy {energy:+,.0f}",
+                  flush=True)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--mortal", action="store_true", help="let agents die while they train")
-    parser.add_argument("--table", action="store_true", help="only print the stored results")
+    parser.add_argument("--readme", action="store_true", help="only print and draw what is stored")
     args = parser.parse_args(argv)
     overrides = {
         "training.network": args.network,
@@ -115,8 +148,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["definition"] != definition:
             raise UserError(f"{path} holds results of another definition; remove it or rename.")
-    if args.table:
+    if args.readme:
         print(table(stored))
+        draw(stored).savefig(PICTURE, dpi=150)
         return 0
     done = {(unit["condition"], unit["seed"]) for unit in stored["units"]}
     todo = [
@@ -133,15 +167,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     print(f"{len(todo)} runs to do, {len(done)} done, into {path.name}", flush=True)
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
-        for unit in pool.imap_unordered(run_unit, todo):
-            stored["units"].append(unit)
-            stored["units"].sort(key=lambda u: (u["condition"], u["seed"]))
-            write_whole(path, (json.dumps(stored, indent=1) + "\n").encode())
-            sampled = unit["metrics"]["sampled"]
-            print(f"{unit['condition']:<14} seed {unit['seed']}  true energy "
-                  f"{sampled['true_energy']:+,.0f}  poison {sampled['poison']:.1f}  verification "
-                  f"{unit['metrics']['verification']}", flush=True)  # fmt: skip
+    run_all(todo, stored, path)
+    stored["baselines"] = baselines(immortal=False)
+    stored["immortal_baselines"] = baselines(immortal=True)
+    write_whole(path, (json.dumps(stored) + "\n").encode())
     return 0
 
 

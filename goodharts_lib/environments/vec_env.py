@@ -143,10 +143,7 @@ class VecEnv:
         return env
 
     def load(self, grid: Tensor, agents: Tensor) -> Tensor:
-        """Start new episodes on given grids, (worlds, height, width), at (x, y), (n, 2).
-
-        Returns the views, (n, V, V) uint8.
-        """
+        """Begin on given grids, (worlds, height, width), at (x, y), (n, 2); return the views."""
         self.ground.put(slice(None), self.geometry.store(grid.to(self.device)))
         self.position = self.geometry.flat(*agents.to(self.device).unbind(1))
         self._begin(slice(None))
