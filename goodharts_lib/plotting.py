@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -78,7 +77,10 @@ def training_curves(
     described = []
     for axes, (key, title, meaning) in zip(panels, PANELS, strict=True):
         axes.axhline(random[key], color=MODE_COLORS["random"], linestyle="--", linewidth=1.5)
-        _label(axes, 0.99, random[key], "random walk", "random")
+        axes.annotate(
+            "random walk", (0, random[key]), xycoords=("axes fraction", "data"), xytext=(4, 4),
+            textcoords="offset points", color=MODE_COLORS["random"],
+        )  # fmt: skip
         for mode, seeds in runs.items():
             color, steps = MODE_COLORS[mode], seeds[0]["total_steps"]
             if len(seeds) > 1:
@@ -87,8 +89,8 @@ def training_curves(
             mean = np.mean([seed[key] for seed in seeds], axis=0)
             axes.plot(steps, mean, color=color, linewidth=2)
             axes.annotate(
-                mode, (steps[-1], mean[-1]), xytext=(-4, 8), textcoords="offset points",
-                color=color, ha="right", weight="bold",
+                mode, (steps[-1], mean[-1]), xytext=(5, 0), textcoords="offset points",
+                color=color, va="center", weight="bold",
             )  # fmt: skip
             described.append(f"{title} of {mode} goes from {mean[0]:,.0f} to {mean[-1]:,.0f}")
         axes.set_title(f"{title}: {meaning}", fontsize="medium")
@@ -146,11 +148,3 @@ def walks_picture(walks: Sequence[Walk]) -> tuple[Figure, str]:
         "food, orange diamonds poison, black rings meals. " + "; ".join(described) + "."
     )
     return figure, alt
-
-
-def _label(axes: Axes, x: float, y: float, text: str, mode: str) -> None:
-    """Write a label beside a horizontal line, at the right end of the panel."""
-    axes.annotate(
-        text, (x, y), xycoords=("axes fraction", "data"), xytext=(0, 3),
-        textcoords="offset points", ha="right", color=MODE_COLORS[mode],
-    )  # fmt: skip

@@ -89,23 +89,25 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(goodharts_lib, "brain")
 
 
+EVERY_MODULE = """
+import importlib, os
+before = dict(os.environ)
+for name in NAMES:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert (error.name or "").split(".")[0] in EXTRAS, error
+changed = [name for name in os.environ if os.environ[name] != before.get(name)]
+assert not [n for n in changed if n.startswith(("GOODHARTS", "HSA", "CUBLAS", "TORCH"))], changed
+"""
+
+EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed")
+
+
 def test_every_module_imports_quietly_and_writes_nothing(tmp_path: Path) -> None:
     # Work at import: caches made, environment variables set, messages printed.
     assert len(modules()) > 25
-    code = "\n".join(
-        [
-            "import importlib, os, sys",
-            "before = dict(os.environ)",
-            f"for name in {modules()!r}:",
-            "    try:",
-            "        importlib.import_module(name)",
-            "    except ModuleNotFoundError as error:",
-            "        assert (error.name or '').split('.')[0] in"
-            " ('gymnasium', 'captum', 'ipywidgets', 'dask', 'distributed', 'IPython'), error",
-            "ours = {k: v for k, v in os.environ.items() if before.get(k) != v}",
-            "assert not [k for k in ours if 'GOODHARTS' in k or 'HSA' in k or 'CUBLAS' in k], ours",
-        ]
-    )
+    code = f"NAMES = {modules()!r}\nEXTRAS = {EXTRAS!r}\n{EVERY_MODULE}"
     ended = python(code, tmp_path, "-W", "error", "-B")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
@@ -113,19 +115,19 @@ def test_every_module_imports_quietly_and_writes_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+UNTOUCHED = """
+import random, signal, torch
+def process():
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    numbers = torch.random.get_rng_state().tolist(), random.getstate()
+    return handlers, numbers, torch.get_num_threads()
+before = process()
+import goodharts_lib.training.train_ppo, goodharts_lib.evaluation
+import goodharts_lib.training.verification.__main__
+assert process() == before
+"""
+
+
 def test_importing_leaves_the_process_as_it_was(tmp_path: Path) -> None:
-    code = "\n".join(
-        [
-            "import random, signal, torch",
-            "state = torch.random.get_rng_state(), random.getstate(), torch.get_num_threads()",
-            "handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]",
-            "import goodharts_lib.training.train_ppo, goodharts_lib.evaluation",
-            "import goodharts_lib.training.verification.__main__",
-            "assert torch.equal(state[0], torch.random.get_rng_state())",
-            "assert state[1] == random.getstate()",
-            "assert state[2] == torch.get_num_threads()",
-            "assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]",
-        ]
-    )
-    ended = python(code, tmp_path)
+    ended = python(UNTOUCHED, tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -56,7 +56,9 @@ def test_the_hardware_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("fast", "precision", "memory_format"),
-    itertools.product([True, False], ["float32", "bfloat16"], ["contiguous", "channels_last"]),
+    list(
+        itertools.product([True, False], ["float32", "bfloat16"], ["contiguous", "channels_last"])
+    ),
 )
 def test_what_is_asked_for_is_done(
     monkeypatch: pytest.MonkeyPatch, fast: bool, precision: str, memory_format: str

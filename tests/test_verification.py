@@ -214,7 +214,7 @@ def test_all_three_thresholds_must_be_reached(
     rows = {arrow: [1.0, 1.0, 1.0, 1.0, 0.0] for arrow in ARROWS}
     rows["↑"][2] -= missed / 64
     verdict = Verdict(rows, choice, alive)
-    assert verdict.accuracy == 0.80 - missed / 64 / 40
+    assert verdict.accuracy == pytest.approx(0.80 - missed / 64 / 40)
     assert verdict.passed is passes
 
 
