@@ -160,9 +160,11 @@ class Config:
             UserError: a missing or unknown key, a wrong type or an impossible value.
         """
         sections = get_type_hints(cls)
-        for name in table:
+        for name, values in table.items():
             if name not in sections:
                 raise UserError(f"unknown section '{name}'{nearest(name, sections)}.")
+            if not isinstance(values, Mapping):
+                raise UserError(f"section '{name}' must hold keys and values, not {values!r}.")
         return cls(**{name: _build(kind, name, table) for name, kind in sections.items()})
 
 
@@ -205,7 +207,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _unflatten(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for name, value in overrides.items():
-        section, _, key = name.partition(".")
+        section, dot, key = name.partition(".")
+        if not dot:
+            raise UserError(f"'{name}' must be written as section.key, such as agent.mortal.")
         table.setdefault(section, {})[key] = value
     return table
 

@@ -7,7 +7,6 @@ Command: ``python -m goodharts_lib.evaluation``.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,7 +153,6 @@ def evaluate_all(
     """Evaluate learned policies, sampled and greedy, with all scripted agents beside them."""
     table: dict[str, dict[str, Scores]] = {}
     for policy in policies:
-        print(f"evaluating {policy.name} ...", file=sys.stderr, flush=True)
         table[policy.name] = {
             decoding: evaluate(
                 policy.decoded(greedy=decoding == "greedy"), config, seed, immortal=immortal

@@ -78,8 +78,8 @@ def training_curves(
     for axes, (key, title, meaning) in zip(panels, PANELS, strict=True):
         axes.axhline(random[key], color=MODE_COLORS["random"], linestyle="--", linewidth=1.5)
         axes.annotate(
-            "random walk", (0, random[key]), xycoords=("axes fraction", "data"), xytext=(4, 4),
-            textcoords="offset points", color=MODE_COLORS["random"],
+            "random walk", (1, random[key]), xycoords=("axes fraction", "data"), xytext=(1, 0),
+            textcoords="offset points", color=MODE_COLORS["random"], va="center",
         )  # fmt: skip
         for mode, seeds in runs.items():
             color, steps = MODE_COLORS[mode], seeds[0]["total_steps"]

@@ -47,7 +47,7 @@ def checked(name: str, value: Any, hint: Any) -> Any:
         return value
     accepted = get_args(hint) if words else (hint,)
     if float in accepted and type(value) is int:
-        value = float(value)
+        value = float(value) if abs(value) < 1e300 else math.inf
     if type(value) not in accepted:
         expected = " or ".join([t.__name__ for t in accepted if isinstance(t, type)] + words)
         raise UserError(f"'{name}' must be {expected}, not {value!r}.")

@@ -65,6 +65,10 @@ class Ground:
         keys = torch.rand(len(listed), generator=self.generator, device=positions.device)
         return (keys - occupied[listed]).topk(k).indices
 
-    def relist(self) -> None:
-        """Find the empty cells afresh, after meals that do not reappear."""
-        self.empties, self.n_empty = list_empties(self.cells)
+    def clear(self, position: Tensor, eaten: Tensor) -> None:
+        """List the cells of meals, (n,), that do not reappear, as empty."""
+        if len(self.cells) != len(eaten):  # a shared grid: several meals at once
+            self.empties, self.n_empty = list_empties(self.cells)
+            return
+        self.empties.scatter_(1, self.n_empty[:, None], position[:, None].int())
+        self.n_empty += eaten > 0  # where nothing was eaten, what was written lies beyond the list

@@ -81,7 +81,8 @@ class VecEnv:
     **Randomness.**
     All of it comes from the generator that is passed in: the same seed gives the same worlds, bit
     for bit, on one device.
-    An immortal world never makes the host wait for the device; a mortal one does once a step.
+    The host never waits for the device in immortal worlds, and once a step in mortal ones and in a
+    shared grid.
 
     Args:
         config: sizes, prices, counts and the time limit.
@@ -251,7 +252,7 @@ class VecEnv:
         """Clear the agents' cells, and let what was eaten reappear elsewhere."""
         self.ground.cells.view(-1).index_fill_(0, self._base + self.position, Cell.EMPTY)
         if not self.config.items.respawn:
-            self.ground.relist()
+            self.ground.clear(self.position, eaten)
         elif self.shared_grid:
             self.ground.respawn_shared(self.position, eaten)
         else:

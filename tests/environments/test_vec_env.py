@@ -349,6 +349,24 @@ def test_views_are_small_integers_and_kept_apart_from_later_steps() -> None:
         assert torch.equal(then, now)
 
 
+@pytest.mark.parametrize("mortal", [False, True])
+def test_no_two_results_share_their_memory(mortal: bool) -> None:
+    """Whoever keeps or overwrites a result changes neither another one nor the world."""
+    config = small_config(FULL | {"agent.mortal": mortal, "training.steps_per_episode": 3})
+    env, untouched = (VecEnv(config, 2, generator=seeded()) for _ in range(2))
+    for _ in range(7):
+        result, expected = (e.step(act(0, 7)) for e in (env, untouched))
+        for one, other in ((result[i], expected[i]) for i in (0, 2, 3, 4)):
+            assert torch.equal(one, other)
+        for one, other in zip(result.events, expected.events, strict=True):
+            assert torch.equal(one, other)
+        counts = result.episodes or ()
+        for tensor in (*result.events, *counts, result.terminated, result.truncated, result.views):
+            tensor.fill_(1)
+    assert torch.equal(env.grids(), untouched.grids())
+    assert torch.equal(env.energy, untouched.energy)
+
+
 # --- Agents in one grid -----------------------------------------------------
 
 

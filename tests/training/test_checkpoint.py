@@ -99,7 +99,7 @@ def test_a_model_trained_in_bfloat16_is_stored_in_float32(tmp_path: Path) -> Non
     path = saved_model(tmp_path, KINDS["bfloat16"])
     assert {t.dtype for t in safetensors.torch.load_file(path).values()} == {torch.float32}
     views = torch.zeros(2, 5, 5, dtype=torch.uint8)
-    assert load_policy(path).probabilities(views).dtype == torch.float32
+    assert load_policy(path, device="cpu").probabilities(views).dtype == torch.float32
 
 
 def test_a_model_says_what_it_is(tmp_path: Path) -> None:
@@ -118,7 +118,8 @@ def test_greedy_takes_the_likeliest_action(tmp_path: Path) -> None:
     path = saved_model(tmp_path)
     views = torch.randint(4, (64, 5, 5), generator=torch.Generator().manual_seed(0)).byte()
     generator = torch.Generator().manual_seed(0)
-    sampled, greedy = load_policy(path), load_policy(path, greedy=True)
+    sampled = load_policy(path, device="cpu")
+    greedy = load_policy(path, device="cpu", greedy=True)
     assert torch.equal(greedy.act(views, generator), sampled.probabilities(views).argmax(-1))
     assert not torch.equal(sampled.act(views, generator), greedy.act(views, generator))
 

@@ -120,7 +120,7 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Place]:
 
 
 def wait_until(process: subprocess.Popen[str], seen: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while process.poll() is None and not seen():
         assert time.monotonic() < deadline
         time.sleep(0.0002)
@@ -338,6 +338,25 @@ def test_a_folder_of_stopped_runs_is_resumed_as_a_whole(
     for mode in unfinished:
         check_same(dataclasses.replace(place, mode=mode), in_a_row[mode])
     assert not any(name.endswith("checkpoint.safetensors") for name in files_below(tmp_path))
+
+
+def test_ctrl_c_between_checkpoints_loses_nothing(
+    tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+
+    def interrupt(_: object, record: Any) -> None:
+        if record.update == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("goodharts_lib.training.train_ppo.Progress.__call__", interrupt)
+        stopped = run(main, *place.arguments())
+    assert stopped.status == 130
+    assert f"stopped after 768 steps. Continue with: python -m {COMMAND} --resume" in stopped.out
+    assert done(place) == place.rows() == 3
+    assert place.resume().status == 0
+    check_same(place, wholes[True])
 
 
 # --- What resuming does with what it finds ----------------------------------

@@ -111,7 +111,8 @@ def test_a_time_limit_on_the_very_last_step_bootstraps_from_its_final_view() -> 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shaping", [True, False])
 def test_rewards_are_the_pay_of_the_events_and_the_shaping(mode: str, shaping: bool) -> None:
-    watched = Watched(MORTAL | {"training.mode": mode, "training.shaping": shaping})
+    changed = {"training.mode": mode, "training.shaping": shaping, "training.steps_per_episode": 9}
+    watched = Watched(MORTAL | changed)
     rollout = watched.collect()
     paid = {
         "energy": {Cell.EMPTY: -0.01, Cell.FOOD: 0.99, Cell.POISON: -3.01},
@@ -129,6 +130,7 @@ def test_rewards_are_the_pay_of_the_events_and_the_shaping(mode: str, shaping: b
             assert float(rollout.rewards[t, world]) == pytest.approx(wanted, abs=1e-6)
         seen = result.views
     assert rollout.terminated.any()
+    assert rollout.truncated.any()
 
 
 # --- From one rollout to the next -------------------------------------------
