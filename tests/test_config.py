@@ -392,7 +392,7 @@ def test_tenths_are_exact(number: int) -> None:
         ({"training.learning_rat": 1.0}, "unknown key 'training.learning_rat'.*learning_rate"),
         ({"world.hieght": 3}, "unknown key 'world.hieght'.*nearest valid: world.height"),
         ({"trainning.gamma": 0.5}, "unknown key 'trainning.gamma'.*nearest valid: training.gamma"),
-        ({"mortal": True}, "unknown key 'mortal.*nearest valid: agent.mortal"),
+        ({"mortal": True}, "'mortal' must be written as section.key"),
         ({"runtime.precision": "float16"}, "'runtime.precision' must be one of .*not 'float16'"),
         ({"runtime.memory_format": "nchw"}, "'runtime.memory_format' must be one of .*'nchw'"),
         ({"training.learning_rate": "fast"}, "'training.learning_rate' must be one of auto"),

@@ -225,6 +225,20 @@ def test_a_policy_is_judged_with_its_own_encoding() -> None:
     assert values == {0.0, 0.9, 1.0}
 
 
+def test_a_noisy_sensor_draws_its_noise_from_the_seed() -> None:
+    noisy = {"training.mode": "proxy", "observation.noise_std": 0.5}
+    policy = PPOTrainer(tiny(noisy), 0).policy()
+    clear = PPOTrainer(tiny({"training.mode": "proxy"}), 0).policy()
+    views = torch.full((8, 5, 5), int(Cell.FOOD), dtype=torch.uint8)
+    draws = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    one, same, other = (policy.probabilities(views, draw) for draw in draws)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert len(one.unique(dim=0)) == 8  # each view has its own noise
+    assert len(clear.probabilities(views).unique(dim=0)) == 1
+    assert evaluate(policy, tiny(noisy), 1) == evaluate(policy, tiny(noisy), 1)
+
+
 # --- All side by side -------------------------------------------------------
 
 

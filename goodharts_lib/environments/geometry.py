@@ -28,17 +28,20 @@ class Geometry:
         self.height, self.width = world.height, world.width
         self.stride = world.width + 1
         self.n_cells = self.stride * (world.height + 1)
-        self._columns = _windows(world.width, reach, world.loop).to(device)  # (width, V)
-        self._rows = _windows(world.height, reach, world.loop).to(device) * self.stride
+        columns = _windows(world.width, reach, world.loop).to(device)  # (width, V)
+        rows = _windows(world.height, reach, world.loop).to(device) * self.stride  # (height, V)
         neighbours = torch.zeros(
             world.height + 1, self.stride, N_ACTIONS, dtype=torch.int64, device=device
         )
         for index, move in enumerate(ACTIONS):
-            rows, columns = self._rows[:, reach + move.dy], self._columns[:, reach + move.dx]
-            neighbours[:-1, :-1, index] = rows[:, None] + columns[None, :]
+            row, column = rows[:, reach + move.dy], columns[:, reach + move.dx]
+            neighbours[:-1, :-1, index] = row[:, None] + column[None, :]
         self.neighbours = neighbours.flatten()
-        rows = torch.arange(world.height, device=device)[:, None] * self.stride
-        self.inside = (rows + torch.arange(world.width, device=device)).flatten()
+        start = torch.arange(world.height, device=device)[:, None] * self.stride
+        self.inside = (start + torch.arange(world.width, device=device)).flatten()
+        x, y = self.xy(torch.arange(self.n_cells, device=device))
+        self._rows = rows[y.clamp(max=world.height - 1)]  # (n_cells, V) rows seen from each cell
+        self._columns = columns[x.clamp(max=world.width - 1)]  # (n_cells, V)
 
     def xy(self, position: Tensor) -> tuple[Tensor, Tensor]:
         """Split flat cell indices into x and y, (n,) each."""
@@ -51,8 +54,8 @@ class Geometry:
 
     def windows(self, position: Tensor) -> Tensor:
         """Return the cells seen from each position, (n, V, V) flat indices."""
-        x, y = self.xy(position)
-        return self._rows.index_select(0, y)[:, :, None] + self._columns.index_select(0, x)[:, None]
+        rows = self._rows.index_select(0, position)[:, :, None]
+        return rows + self._columns.index_select(0, position)[:, None]
 
     def store(self, grids: Tensor) -> Tensor:
         """Turn grids (k, height, width) into stored ones, (k, n_cells) uint8."""
@@ -105,12 +108,12 @@ def list_empties(grids: Tensor) -> tuple[Tensor, Tensor]:
     """List the empty cells of stored grids, so that a respawn is one uniform pick.
 
     Returns:
-        (k, n_cells) int32, of which the first n entries of a row are its empty cells, and n, (k,).
+        (k, n_cells) int64, of which the first n entries of a row are its empty cells, and n, (k,).
     """
     n_cells = grids.shape[1]
     empty = grids == Cell.EMPTY  # (k, n_cells)
     order = empty.cumsum(1)  # 1, 2, ... at the empty cells
     slots = torch.where(empty, order - 1, n_cells)  # the others go to a bin, cut off below
-    cells = torch.arange(n_cells, dtype=torch.int32, device=grids.device)
-    listed = torch.zeros(len(grids), n_cells + 1, dtype=torch.int32, device=grids.device)
+    cells = torch.arange(n_cells, device=grids.device)
+    listed = torch.zeros(len(grids), n_cells + 1, dtype=torch.int64, device=grids.device)
     return listed.scatter_(1, slots, cells.expand_as(slots))[:, :-1], order[:, -1]

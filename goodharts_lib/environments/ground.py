@@ -15,7 +15,7 @@ class Ground:
 
     Attributes:
         cells: (worlds, n_cells) uint8 cell types.
-        empties: (worlds, n_cells) int32; the first `n_empty` entries of a row are empty cells.
+        empties: (worlds, n_cells) int64; the first `n_empty` entries of a row are empty cells.
         n_empty: (worlds,) int64.
     """
 
@@ -24,7 +24,7 @@ class Ground:
         self.geometry = geometry
         self.generator = generator
         self.cells = torch.zeros(n_worlds, geometry.n_cells, dtype=torch.uint8, device=device)
-        self.empties = torch.zeros(n_worlds, geometry.n_cells, dtype=torch.int32, device=device)
+        self.empties = torch.zeros(n_worlds, geometry.n_cells, dtype=torch.int64, device=device)
         self.n_empty = torch.zeros(n_worlds, dtype=torch.int64, device=device)
         self._base = torch.arange(n_worlds, device=device) * geometry.n_cells
 
@@ -44,7 +44,7 @@ class Ground:
         )
         slot = (share * self.n_empty).long()[:, None]  # (n, 1)
         new = self.empties.gather(1, slot)  # (n, 1)
-        kept = torch.where(eaten[:, None] > 0, position[:, None].int(), new)
+        kept = torch.where(eaten[:, None] > 0, position[:, None], new)
         self.empties.scatter_(1, slot, kept)
         # Where nothing was eaten this writes EMPTY on a cell that is empty.
         self.cells.view(-1).scatter_(0, self._base + new.squeeze(1), eaten)
@@ -53,15 +53,15 @@ class Ground:
         """Do the same in one world with several agents: distinct cells, none with an agent."""
         ate = eaten.nonzero().squeeze(1)
         slots = self.free_slots(positions, len(ate))
-        new = self.empties[0, slots].long()
-        self.empties[0, slots] = positions[ate].int()
+        new = self.empties[0, slots]
+        self.empties[0, slots] = positions[ate]
         self.cells[0, new] = eaten[ate]
 
     def free_slots(self, positions: Tensor, k: int) -> Tensor:
         """Return k slots of the first world's list, uniform among the cells without an agent."""
         occupied = torch.zeros(self.geometry.n_cells, device=positions.device)
         occupied[positions] = 1.0
-        listed = self.empties[0, : int(self.n_empty[0])].long()
+        listed = self.empties[0, : int(self.n_empty[0])]
         keys = torch.rand(len(listed), generator=self.generator, device=positions.device)
         return (keys - occupied[listed]).topk(k).indices
 
@@ -70,5 +70,5 @@ class Ground:
         if len(self.cells) != len(eaten):  # a shared grid: several meals at once
             self.empties, self.n_empty = list_empties(self.cells)
             return
-        self.empties.scatter_(1, self.n_empty[:, None], position[:, None].int())
+        self.empties.scatter_(1, self.n_empty[:, None], position[:, None])
         self.n_empty += eaten > 0  # where nothing was eaten, what was written lies beyond the list

@@ -239,7 +239,7 @@ class VecEnv:
         """Start agents of a shared grid on empty cells where no other agent stands."""
         self.position[which] = self.geometry.n_cells - 1  # out of the way: in the border wall
         slots = self.ground.free_slots(self.position, k)
-        self.position[which] = self.ground.empties[0, slots].long()
+        self.position[which] = self.ground.empties[0, slots]
 
     def _first_come(self, eaten: Tensor) -> Tensor:
         """Of several agents that step on one item, only the lowest index eats."""

@@ -37,7 +37,7 @@ class RewardShaping:
         wanted = views == self._attractive[0]
         for cell in self._attractive[1:]:
             wanted = wanted | (views == cell)
-        return (wanted * self._height).flatten(1).amax(1)
+        return torch.where(wanted, self._height, 0.0).flatten(1).amax(1)
 
     def step(self, before: Tensor, result: StepResult) -> tuple[Tensor, Tensor]:
         """Shape one step.
