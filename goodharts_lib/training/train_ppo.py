@@ -23,10 +23,10 @@ from goodharts_lib.runtime import place
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer, TrainingDivergedError
+from goodharts_lib.training.progress import Progress
 from goodharts_lib.training.train_log import TrainLog
 
 INTERRUPTED = 130  # the shell's convention for Ctrl-C
-PROGRESS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -97,32 +97,6 @@ def execute(run: Run) -> int:
     return 0
 
 
-class Progress:
-    """Prints a line every few seconds, with the time that is left."""
-
-    def __init__(self, trainer: PPOTrainer) -> None:
-        self._total = trainer.total_updates
-        self._first = trainer.updates_done
-        self._mode = trainer.mode.name
-        self._start = self._shown = time.monotonic()
-
-    def __call__(self, record: UpdateRecord) -> None:
-        """Show an update, unless the last line is too recent."""
-        now = time.monotonic()
-        if now - self._shown < PROGRESS_SECONDS and record.update < self._total:
-            return
-        self._shown = now
-        each = (now - self._start) / (record.update - self._first)
-        left = round(each * (self._total - record.update))
-        print(
-            f"[{self._mode}] update {record.update}/{self._total}  {record.total_steps:,} steps  "
-            f"{record.steps_per_second:,.0f} steps/s  per 1,000 steps: true energy "
-            f"{record.true_energy:+,.0f}, proxy score {record.proxy_score:,.0f}  "
-            f"ETA {left // 60}:{left % 60:02}",
-            flush=True,
-        )
-
-
 def _interruption() -> Callable[[], bool]:
     """Return a function that is true after Ctrl-C or SIGTERM. A second Ctrl-C ends at once."""
     caught: list[int] = []
@@ -145,26 +119,39 @@ def execute_all(runs: Sequence[Run], *, sequential: bool) -> int:
             if worst == INTERRUPTED:
                 break
         return worst
+    return _execute_parallel(runs)
+
+
+def _execute_parallel(runs: Sequence[Run]) -> int:
+    """Do several runs in processes, at most one per core at a time."""
     context = multiprocessing.get_context("spawn")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the children hear it too, and save
     waiting = [context.Process(target=_child, args=(run,), name=run.mode) for run in runs]
     running: list[Any] = []
+    stopping: list[int] = []
     status = 0
-    while waiting or running:
-        while waiting and len(running) < max(1, os.cpu_count() or 1) and status != INTERRUPTED:
+
+    def stop(number: int, _frame: Any) -> None:
+        stopping.append(number)
+        for process in running:
+            process.terminate()  # SIGTERM: they save and say how to go on
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    while running or (waiting and not stopping):
+        while waiting and not stopping and len(running) < (os.cpu_count() or 1):
             running.append(waiting.pop(0))
             running[-1].start()
         multiprocessing.connection.wait([process.sentinel for process in running])
         for process in [p for p in running if not p.is_alive()]:
             running.remove(process)
             code = process.exitcode or 0
-            if code not in (0, 1, 2, INTERRUPTED):
+            if code not in (0, 1, 2, INTERRUPTED) and not stopping:
                 print(f"error: the process of {process.name} ended with status {code}; "
                       "its last checkpoint is kept.", file=sys.stderr)  # fmt: skip
             status = max(status, code if code > 0 else int(code < 0))
-        if status == INTERRUPTED:
-            waiting.clear()
-    return status
+    if waiting:
+        print(f"not started: {', '.join(process.name for process in waiting)}.")
+    return INTERRUPTED if stopping else status
 
 
 def _child(run: Run) -> None:

@@ -340,6 +340,23 @@ def test_a_folder_of_stopped_runs_is_resumed_as_a_whole(
     assert not any(name.endswith("checkpoint.safetensors") for name in files_below(tmp_path))
 
 
+@pytest.mark.slow
+def test_a_signal_to_the_parent_alone_stops_and_saves_its_children(
+    tmp_path: Path, in_a_row: dict[str, Place]
+) -> None:
+    place = Place(tmp_path)
+    process = place.start("all")
+    first = dataclasses.replace(place, mode=next(iter(MODES)))
+    wait_until(process, lambda: first.rows() >= 1)
+    os.kill(process.pid, signal.SIGTERM)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "not started: " in ended.out
+    resumed = run(main, "--resume", place.models, "--sequential")
+    assert resumed.status == 0
+    check_same(first, in_a_row[first.mode])
+
+
 def test_ctrl_c_between_checkpoints_loses_nothing(
     tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,7 +367,7 @@ def test_ctrl_c_between_checkpoints_loses_nothing(
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr("goodharts_lib.training.train_ppo.Progress.__call__", interrupt)
+        patch.setattr("goodharts_lib.training.progress.Progress.__call__", interrupt)
         stopped = run(main, *place.arguments())
     assert stopped.status == 130
     assert f"stopped after 768 steps. Continue with: python -m {COMMAND} --resume" in stopped.out
@@ -376,7 +393,7 @@ def unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
     with monkeypatch.context() as patch:
         patch.setattr(
-            "goodharts_lib.training.train_ppo.Progress.__call__",
+            "goodharts_lib.training.progress.Progress.__call__",
             lambda _self, record: break_off(record),
         )
         with pytest.raises(Stopped):

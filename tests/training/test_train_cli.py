@@ -18,7 +18,7 @@ from training.tiny import Outcome, files_below, run, tiny, write_config
 
 from goodharts_lib.config import Config, load_config
 from goodharts_lib.modes import MODES
-from goodharts_lib.training import train_ppo
+from goodharts_lib.training import progress, train_ppo
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.checkpoint import load_checkpoint, load_policy
 from goodharts_lib.training.ppo.rollout import Rollout
@@ -142,7 +142,7 @@ def test_the_checkpoint_goes_only_after_the_model_is_in_place(
 def test_progress_comes_with_the_time_that_is_left(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_ppo, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
     lines = [line for line in command().out.splitlines() if "ETA" in line]
     assert len(lines) == 4
     (log,) = (tiny_folder / "logs").glob("*_updates.csv")
@@ -164,11 +164,11 @@ def test_the_eta_never_shows_sixty_seconds(
     trainer = PPOTrainer(tiny({"training.timesteps": 128}), 0)
     clock = iter([0.0, 119.7])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    progress = train_ppo.Progress(trainer)
+    shown = progress.Progress(trainer)
     monkeypatch.undo()
     record = trainer.train_one_update()
     monkeypatch.setattr("time.monotonic", lambda: 119.7)
-    progress(record)
+    shown(record)
     assert capsys.readouterr().out.endswith("ETA 2:00\n")
 
 
