@@ -93,18 +93,10 @@ def collect_rollout(
     generator: torch.Generator,
     profiler: Profiler,
 ) -> Rollout:
-    """Let a policy act for `n_steps` steps in every world.
+    """Let a policy act for `n_steps` steps, T, in each of the n worlds.
 
-    Args:
-        env: the worlds, n of them.
-        act: observations (n, C, V, V) to logits (n, 8) and values (n,).
-        encoder: how the policy sees.
-        shaping: bonus on top of the pay.
-        pay: (types,) pay of a step by what was eaten.
-        stream: where the last rollout stopped; updated in place.
-        n_steps: length T.
-        generator: draws the actions.
-        profiler: told how long the network and the world take.
+    `act` takes observations, (n, C, V, V), to logits, (n, 8), and values, (n,); `pay` is the pay by
+    what was eaten, (types,). `stream` is where the last rollout stopped, and is brought up to date.
     """
     steps: list[Step] = []
     ended: list[EndedEpisodes] = []
@@ -135,20 +127,30 @@ def collect_rollout(
         stream.views, stream.potential = result.views, potential
     last_values = act(encoder(stream.views, _counters(encoder, stream)))[1]
     columns = Step(*(torch.stack(column) for column in zip(*steps, strict=True)))
-    next_values = torch.cat([columns.values[1:], last_values[None]])
-    for t, final in final_values.items():
-        next_values[t] = torch.where(columns.truncated[t], final, next_values[t])
-    counters = _counters(encoder, stream)
-    if counters is not None:
-        back = torch.arange(-n_steps, 0, device=env.device)[:, None]  # (T, 1) steps
-        counters = counters + back * env.n_envs  # (T, n)
+    next_values = _next_values(columns, last_values, final_values)
+    counters = _counters(encoder, stream, n_steps)
     probs = mean_probs / columns.actions.numel()
     return Rollout(*columns, next_values, counters, probs, torch.stack(sampled), ended)
 
 
-def _counters(encoder: Encoder, stream: Stream) -> Tensor | None:
-    """Number the views that are to be answered next, (n,), if the sensor is noisy."""
+def _next_values(steps: Step, last: Tensor, final: dict[int, Tensor]) -> Tensor:
+    """Return V of what followed each step in the same episode, (T, n)."""
+    values = torch.cat([steps.values[1:], last[None]])
+    for t, final_values in final.items():
+        values[t] = torch.where(steps.truncated[t], final_values, values[t])
+    return values
+
+
+def _counters(encoder: Encoder, stream: Stream, back: int = 0) -> Tensor | None:
+    """Number the views to be answered next, (n,), or those of the last steps, (back, n).
+
+    Only a noisy sensor needs the numbers; otherwise there are none.
+    """
     if not encoder.noisy:
         return None
-    n = len(stream.views)
-    return stream.steps * n + torch.arange(n, device=stream.views.device)
+    n, device = len(stream.views), stream.views.device
+    world = torch.arange(n, device=device)
+    if not back:
+        return stream.steps * n + world
+    steps = torch.arange(stream.steps - back, stream.steps, device=device)
+    return steps[:, None] * n + world
