@@ -57,3 +57,14 @@ def test_every_file_it_names_is_there() -> None:
     assert linked
     assert spoken
     assert not missing
+
+
+def test_what_the_default_network_gives_is_what_was_stored() -> None:
+    text = (headline.RESULTS / "quickstart.json").read_text(encoding="utf-8")
+    short, long = (unit["metrics"]["verification"] for unit in json.loads(text)["units"])
+    assert not short["passed"]
+    assert short["choice"] > 0.9
+    assert short["alive"] > 0.9
+    assert f"directional accuracy {short['directional']:.0%}".replace("%", " %") in README
+    assert long["passed"]
+    assert f"it passes ({long['directional']:.0%})".replace("%", " %") in README
