@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from goodharts_lib.config import Config
-from goodharts_lib.environments.cells import Cell, energy_prices, interestingness
+from goodharts_lib.environments.cells import EDIBLE, Cell, energy_prices, interestingness
 from goodharts_lib.errors import one_of
 
 
@@ -76,4 +76,4 @@ def pay_table(mode: Mode, config: Config) -> list[float]:
 def proxy_table(config: Config) -> list[float]:
     """Return the proxy score of a step that ate each cell type, (types,)."""
     glow = interestingness(config)
-    return [glow[cell] if cell in (Cell.FOOD, Cell.POISON) else 0.0 for cell in Cell]
+    return [glow[cell] if cell in EDIBLE else 0.0 for cell in Cell]

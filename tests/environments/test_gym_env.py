@@ -313,7 +313,10 @@ def test_without_any_seed_two_environments_differ() -> None:
 
 def test_any_seed_that_gymnasium_takes_is_taken() -> None:
     for seed in (0, 2**63, 2**70 + 1, np.int64(5).item()):
-        GoodhartTrapVectorEnv(1, config=busy()).reset(seed=seed)
+        first, second = (
+            GoodhartTrapVectorEnv(1, config=busy()).reset(seed=seed)[0] for _ in range(2)
+        )
+        assert (first == second).all()
 
 
 # --- Many worlds ------------------------------------------------------------
