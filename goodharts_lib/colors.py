@@ -14,5 +14,13 @@ MODE_COLORS = {
     "random": "#7F7F7F",
 }
 
+AGENT_COLORS = MODE_COLORS | {  # where scripted agents and clones stand beside the modes
+    "omniscient_seeker": "#0072B2",
+    "proxy_seeker": "#E69F00",
+    "eat_everything": "#882255",
+    "food_only": "#44AA99",
+    "clone": "#AA7700",
+}
+
 FOOD_COLOR = "#009E73"  # a disc wherever it is drawn
 POISON_COLOR = "#D55E00"  # a diamond

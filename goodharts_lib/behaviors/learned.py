@@ -21,15 +21,22 @@ class LearnedPolicy:
         mode: what it sees and was paid.
         config: the configuration it was trained with.
         greedy: take the likeliest action instead of sampling.
+        name: what to call it; by default the mode's name. A clone has the mode whose eyes it has.
 
     Raises:
         UserError: the model reads another number of channels or another view than the mode gives.
     """
 
     def __init__(
-        self, model: ActorCritic, mode: Mode, config: Config, *, greedy: bool = False
+        self,
+        model: ActorCritic,
+        mode: Mode,
+        config: Config,
+        *,
+        greedy: bool = False,
+        name: str | None = None,
     ) -> None:
-        self.name = mode.name
+        self.name = name or mode.name
         self.model = model
         self.mode = mode
         self.config = config
@@ -47,7 +54,7 @@ class LearnedPolicy:
 
     def decoded(self, *, greedy: bool) -> LearnedPolicy:
         """Return the same policy with the other way of choosing actions."""
-        return LearnedPolicy(self.model, self.mode, self.config, greedy=greedy)
+        return LearnedPolicy(self.model, self.mode, self.config, greedy=greedy, name=self.name)
 
     @torch.inference_mode()
     def evaluate(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from training.tiny import facts, files_below, tiny
 
+from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.errors import UserError
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint
@@ -442,3 +443,13 @@ def test_loading_a_model_reads_no_other_file(
     )
     assert load_policy(path).config.world.width == 12
     assert [name for name in opened if name.endswith(".toml")] == []
+
+
+def test_a_policy_keeps_its_own_name(tmp_path: Path) -> None:
+    trained = PPOTrainer(tiny(), 3).policy()
+    clone = LearnedPolicy(trained.model, trained.mode, trained.config, name="clone")
+    path = tmp_path / "clone.safetensors"
+    save_model(path, clone, 3, 128)
+    assert load_policy(path).name == "clone"
+    assert load_policy(path).decoded(greedy=True).name == "clone"
+    assert load_policy(saved_model(tmp_path)).name == "ground_truth"

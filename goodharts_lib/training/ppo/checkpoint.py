@@ -49,6 +49,7 @@ def save_model(path: Path, policy: LearnedPolicy, seed: int, total_steps: int) -
     network = policy.model.network
     facts = {
         "kind": "model",
+        "name": policy.name,
         "mode": policy.mode.name,
         "network": policy.config.training.network,
         "n_channels": network.n_channels,
@@ -80,7 +81,7 @@ def load_policy(path: str | Path, *, device: str = "auto", greedy: bool = False)
         )
     model.load_state_dict(tensors)
     model.to(find_device(device)).eval().requires_grad_(False)
-    return LearnedPolicy(model, mode, config, greedy=greedy)
+    return LearnedPolicy(model, mode, config, greedy=greedy, name=facts.get("name"))
 
 
 def save_checkpoint(path: Path, trainer: PPOTrainer, run: Mapping[str, Any]) -> None:
