@@ -1,12 +1,12 @@
 """Statistics over training seeds.
 
-The unit is the training seed.  Reduce the deaths or evaluation episodes of one
-seed to one number first (a mean, a rate, a restricted mean lifetime), and pass
-one number per seed to the intervals below.  Deaths within one seed share one
-trained policy, so they are not independent repeats of the experiment.
+The unit is the training seed.  Reduce the deaths or evaluation episodes of one seed to one number
+first (a mean, a rate, a restricted mean lifetime), and pass one number per seed to the intervals
+below.  Deaths within one seed share one trained policy, so they are not independent repeats of
+the experiment.
 
-Every invalid argument raises ValueError with one sentence.  Randomness comes
-only from the ``numpy.random.Generator`` given by the caller.
+Every invalid argument raises ValueError with one sentence.  Randomness comes only from the
+``numpy.random.Generator`` given by the caller.
 """
 
 from __future__ import annotations
@@ -42,16 +42,15 @@ class Interval(NamedTuple):
     def __str__(self) -> str:
         """Format as ``+1,410 [1,302, 1,518] (95 % t, n = 5)``.
 
-        The estimate carries its sign.  All three numbers have as many decimals
-        as two significant digits of the half-width need.  A zero-width interval
-        shows six significant digits.  Two samples print as ``n = 5 + 4``.
+        The estimate carries its sign.  All three numbers have as many decimals as two significant
+        digits of the half-width need.  A zero-width interval shows six significant digits.  Two
+        samples print as ``n = 5 + 4``.
         """
         half_width = (self.high - self.low) / 2
+        decimals, spec = 15, ",.6g"
         if half_width > 1e-12 * abs(self.estimate):  # Less is rounding error.
             decimals = max(0, 1 - math.floor(math.log10(half_width)))
             spec = f",.{decimals}f"
-        else:
-            decimals, spec = 15, ",.6g"
         # Adding 0.0 turns a rounded -0.0 into 0.0.
         mid, low, high = (round(float(x), decimals) + 0.0 for x in self[:3])
         n = " + ".join(map(str, self.n)) if isinstance(self.n, tuple) else self.n
@@ -72,7 +71,7 @@ class SurvivalCurve(NamedTuple):
     survival: FloatArray
 
 
-def _array(values: ArrayLike, name: str, ndim: int | None = 1, minimum: int = 2) -> FloatArray:
+def as_floats(values: ArrayLike, name: str, ndim: int | None = 1, minimum: int = 2) -> FloatArray:
     """Return finite floats, shape (n, ...), n >= minimum; ndim None: any shape."""
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -89,23 +88,19 @@ def _array(values: ArrayLike, name: str, ndim: int | None = 1, minimum: int = 2)
     return array
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse a coverage outside (0, 1)."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie strictly between 0 and 1, not {level}.")
 
 
-def _check_bootstrap(rng: np.random.Generator, level: float, resamples: int) -> None:
-    _check_level(level)
+def check_bootstrap(rng: np.random.Generator, level: float, resamples: int) -> None:
+    """Refuse what no bootstrap can work with."""
+    check_level(level)
     if not isinstance(rng, np.random.Generator):
         raise ValueError("rng must be a numpy.random.Generator.")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples}.")
-
-
-def _percentile_bounds(distribution: FloatArray, level: float) -> tuple[float, float]:
-    """Return the central quantiles of a bootstrap distribution, shape (n,)."""
-    low, high = np.quantile(distribution, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 @overload
@@ -119,33 +114,44 @@ def iqm(values: ArrayLike, axis: int | None = None) -> float | FloatArray:
     mean when n < 4.  Any shape; ``axis=None`` uses all values and returns a
     float.  Source: Agarwal et al. 2021, arXiv:2108.13264, section 4.3.
     """
-    result = stats.trim_mean(_array(values, "values", ndim=None), 0.25, axis=axis)
+    result = stats.trim_mean(as_floats(values, "values", ndim=None), 0.25, axis=axis)
     return float(result) if axis is None else np.asarray(result)
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Return the mean over training seeds with its Student t interval.
 
-    ``values`` has shape (n_seeds,), n_seeds >= 2.  Its coverage is exact for
-    normal values and falls below ``level`` for skewed ones.  Source: Student
-    1908, "The probable error of a mean", doi 10.1093/biomet/6.1.1.
+    ``values`` has shape (n_seeds,), n_seeds >= 2.  Its coverage is exact for normal values and
+    falls below ``level`` for skewed ones.  Source: Student 1908, "The probable error of a mean",
+    doi 10.1093/biomet/6.1.1.
     """
-    sample = _array(values, "values")
-    _check_level(level)
+    sample = as_floats(values, "values")
+    check_level(level)
     mean = float(sample.mean())
     quantile = stats.t.ppf((1 + level) / 2, sample.size - 1)
     half_width = float(quantile * stats.sem(sample))
     return Interval(mean, mean - half_width, mean + half_width, level, "t", sample.size)
 
 
+def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return (low, high), between which one more training seed of the same kind would fall.
+
+    ``values`` has shape (n_seeds,), n_seeds >= 2.  It is sqrt(n_seeds + 1) times as wide as
+    ``t_interval``, and needs normal values at any n_seeds.  Source: Hahn & Meeker 1991,
+    "Statistical Intervals", chapter 4, doi 10.1002/9780470316771.
+    """
+    mean, _, high, *_ = t_interval(values, level)
+    half_width = (high - mean) * math.sqrt(np.size(values) + 1)
+    return mean - half_width, mean + half_width
+
+
 def seed_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Return the book's default interval for one condition: ``t_interval``.
 
-    ``values`` has shape (n_seeds,).  The default is not a bootstrap because the
-    book trains few seeds.  The percentile bootstrap has neither the n - 1
-    correction nor the t quantile: at n = 5 its 95 % interval for a normal mean
-    covers about 84 %, and BCa does no better (``tests/test_stats.py``).
-    Source: Hesterberg 2015, doi 10.1080/00031305.2015.1089789.
+    ``values`` has shape (n_seeds,).  The default is not a bootstrap because the book trains few
+    seeds.  The percentile bootstrap has neither the n - 1 correction nor the t quantile: at n = 5
+    its 95 % interval for a normal mean covers about 84 %, and BCa does no better
+    (``tests/test_stats.py``).  Source: Hesterberg 2015, doi 10.1080/00031305.2015.1089789.
     """
     return t_interval(values, level)
 
@@ -161,15 +167,14 @@ def bootstrap_interval(
 ) -> Interval:
     """Return a bootstrap interval for a statistic of one sample of seeds.
 
-    ``values`` has shape (n_seeds,), n_seeds >= 2.  Equal values give a zero-width
-    interval.  BCa is undefined when leaving out one seed never changes the
-    statistic, as for the interquartile mean of [0, 0, 0, 0, 9]; the result is
-    then the percentile interval, and its ``method`` field says so.  At small n
-    both are too narrow, see ``seed_interval``.  Source: Efron 1987, doi
+    ``values`` has shape (n_seeds,), n_seeds >= 2.  Equal values give a zero-width interval.  BCa is
+    undefined when leaving out one seed never changes the statistic, as for the interquartile mean
+    of [0, 0, 0, 0, 9]; the result is then the percentile interval, and its ``method`` field says
+    so.  At small n both are too narrow, see ``seed_interval``.  Source: Efron 1987, doi
     10.1080/01621459.1987.10478410, through ``scipy.stats.bootstrap``.
     """
-    sample = _array(values, "values")
-    _check_bootstrap(rng, level, resamples)
+    sample = as_floats(values, "values")
+    check_bootstrap(rng, level, resamples)
     if method not in ("bca", "percentile"):
         raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}.")
     label = "BCa bootstrap" if method == "bca" else "percentile bootstrap"
@@ -191,8 +196,8 @@ def bootstrap_interval(
         )
     low, high = map(float, result.confidence_interval)
     if not (math.isfinite(low) and math.isfinite(high)):
-        label = "percentile bootstrap"
-        low, high = _percentile_bounds(result.bootstrap_distribution, level)
+        label, tails = "percentile bootstrap", [(1 - level) / 2, (1 + level) / 2]
+        low, high = np.quantile(result.bootstrap_distribution, tails).tolist()
     return Interval(estimate, low, high, level, label, sample.size)
 
 
@@ -206,19 +211,18 @@ def stratified_bootstrap_interval(
 ) -> Interval:
     """Return a percentile interval for a statistic over several tasks.
 
-    ``scores`` has shape (n_seeds, n_tasks), n_seeds >= 2.  Each resample draws
-    n_seeds seeds with replacement, independently within each task, and applies
-    ``statistic`` (called with ``axis=-1``) to all n_seeds * n_tasks scores.
-    Tasks are fixed and are never resampled.  With few seeds the interval is too
-    narrow, as in ``seed_interval``.  It holds about 16 * resamples * n_seeds *
+    ``scores`` has shape (n_seeds, n_tasks), n_seeds >= 2.  Each resample draws n_seeds seeds with
+    replacement, independently within each task, and applies ``statistic`` (called with ``axis=-1``)
+    to all n_seeds * n_tasks scores.  Tasks are fixed and are never resampled.  With few seeds the
+    interval is too narrow, as in ``seed_interval``.  It holds about 16 * resamples * n_seeds *
     n_tasks bytes.  Source: Agarwal et al. 2021, arXiv:2108.13264, section 4.1.
     """
-    matrix = _array(scores, "scores", ndim=2)
-    _check_bootstrap(rng, level, resamples)
+    matrix = as_floats(scores, "scores", ndim=2)
+    check_bootstrap(rng, level, resamples)
     n_seeds, n_tasks = matrix.shape
     seeds = rng.integers(n_seeds, size=(resamples, n_seeds, n_tasks))
     drawn = matrix[seeds, np.arange(n_tasks)].reshape(resamples, matrix.size)
-    low, high = _percentile_bounds(statistic(drawn, axis=-1), level)
+    low, high = np.quantile(statistic(drawn, axis=-1), [(1 - level) / 2, (1 + level) / 2]).tolist()
     estimate = float(statistic(matrix.reshape(-1), axis=-1))
     return Interval(estimate, low, high, level, "stratified bootstrap", n_seeds)
 
@@ -226,12 +230,12 @@ def stratified_bootstrap_interval(
 def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """Return mean(a) - mean(b) with its Welch t interval.
 
-    ``a`` and ``b`` are independent samples over seeds, shapes (n_a,) and
-    (n_b,), each with at least 2 seeds; the variances may differ.  Source: Welch
-    1947, doi 10.1093/biomet/34.1-2.28, through ``scipy.stats.ttest_ind``.
+    ``a`` and ``b`` are independent samples over seeds, shapes (n_a,) and (n_b,), each with at least
+    2 seeds; the variances may differ.  Source: Welch 1947, doi 10.1093/biomet/34.1-2.28, through
+    ``scipy.stats.ttest_ind``.
     """
-    x, y = _array(a, "a"), _array(b, "b")
-    _check_level(level)
+    x, y = as_floats(a, "a"), as_floats(b, "b")
+    check_level(level)
     with warnings.catch_warnings():
         # scipy warns about constant samples, whose variance is exactly zero.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
@@ -248,7 +252,7 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     This is the Mann-Whitney statistic U / (n_a n_b) on one task.  Source:
     Agarwal et al. 2021, arXiv:2108.13264, section 4.3.
     """
-    x, y = _array(a, "a", minimum=1), _array(b, "b", minimum=1)
+    x, y = as_floats(a, "a", minimum=1), as_floats(b, "b", minimum=1)
     # The p-value is not used; the asymptotic one is the cheapest.
     u = stats.mannwhitneyu(x, y, method="asymptotic").statistic
     return float(u) / (x.size * y.size)
@@ -257,18 +261,17 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
 def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
     """Return the Kaplan-Meier estimate of the survival function.
 
-    ``durations`` has shape (n,), finite and >= 0.  ``observed`` has shape (n,),
-    boolean: False means right-censored, still alive at that duration.  A
-    censored agent still counts as at risk for deaths at the same duration.
-    ``times`` are the distinct durations, censored ones included.  Survival
-    after the last one is unknown unless it is 0.  There is no interval: compute
-    one curve per training seed.  Source: Kaplan & Meier 1958, doi
-    10.1080/01621459.1958.10501452, through ``scipy.stats.ecdf``.
+    ``durations`` has shape (n,), finite and >= 0.  ``observed`` has shape (n,), boolean: False
+    means right-censored, still alive at that duration.  A censored agent still counts as at risk
+    for deaths at the same duration.  ``times`` are the distinct durations, censored ones included.
+    Survival after the last one is unknown unless it is 0.  There is no interval: compute one curve
+    per training seed.  Source: Kaplan & Meier 1958, doi 10.1080/01621459.1958.10501452, through
+    ``scipy.stats.ecdf``.
     """
-    times = _array(durations, "durations", minimum=1)
+    times = as_floats(durations, "durations", minimum=1)
     if times.min() < 0:
         raise ValueError("durations must not be negative.")
-    flags = _array(observed, "observed", minimum=1)
+    flags = as_floats(observed, "observed", minimum=1)
     if flags.shape != times.shape:
         raise ValueError("durations and observed must have the same length.")
     if not np.isin(flags, (0, 1)).all():
@@ -282,18 +285,15 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
 def restricted_mean(durations: ArrayLike, observed: ArrayLike, tau: float) -> float:
     """Return the restricted mean lifetime: the area under S from 0 to tau.
 
-    Arguments as in ``kaplan_meier``; tau is finite and > 0.  The result lies in
-    [0, tau], and is mean(min(T, tau)) when nothing is censored before tau.
-    ValueError if tau exceeds the longest duration and survival there is above
-    0: the area beyond is not identified.  Compute one per training seed for
-    ``seed_interval``.  Source: Royston & Parmar 2013, doi 10.1186/1471-2288-13-152.
+    Arguments as in ``kaplan_meier``; tau is finite and > 0.  The result lies in [0, tau], and is
+    mean(min(T, tau)) when nothing is censored before tau.  ValueError if tau exceeds the longest
+    duration and survival there is above 0: the area beyond is not identified.  Compute one per seed
+    for ``seed_interval``.  Source: Royston & Parmar 2013, doi 10.1186/1471-2288-13-152.
     """
     if not (math.isfinite(tau) and tau > 0):
         raise ValueError(f"tau must be finite and positive, not {tau}.")
     times, survival = kaplan_meier(durations, observed)
     if tau > times[-1] and survival[-1] > 0:
         raise ValueError("tau must not exceed the longest duration, a censored one.")
-    inside = times < tau
-    edges = np.concatenate(([0.0], times[inside], [tau]))
-    heights = np.concatenate(([1.0], survival[inside]))
-    return float(np.sum(np.diff(edges) * heights))
+    edges = np.minimum(np.concatenate(([0.0], times, [tau])), tau)
+    return float(np.diff(edges) @ np.append(1.0, survival))

@@ -24,6 +24,7 @@ from goodharts_lib.stats import (
     difference_interval,
     iqm,
     kaplan_meier,
+    prediction_interval,
     probability_of_improvement,
     restricted_mean,
     seed_interval,
@@ -135,6 +136,14 @@ def test_t_interval_inverts_the_t_test(values: list[float], level: float) -> Non
     for bound in (got.low, got.high):
         p_value = stats.ttest_1samp(values, bound).pvalue
         assert p_value == pytest.approx(1 - level, rel=1e-5)
+
+
+def test_prediction_interval_by_hand() -> None:
+    # As t_interval above, with the variance of the new seed added: 2.5 (1 + 1/5).
+    half_width = 2.776445 * math.sqrt(2.5 * 1.2)
+    got = prediction_interval([5, 1, 4, 2, 3])
+    assert got == pytest.approx((3 - half_width, 3 + half_width), rel=1e-6)
+    assert prediction_interval([1, 3], 0.5) == pytest.approx((2 - math.sqrt(3), 2 + math.sqrt(3)))
 
 
 def test_seed_interval_is_the_t_interval() -> None:
@@ -471,6 +480,8 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: t_interval(3.0), "1-dimensional"),
     *((lambda v=v: t_interval(GOOD, v), "level") for v in (0, 1, -1, 95, NAN)),
     (lambda: seed_interval([1]), "at least 2 seeds"),
+    (lambda: prediction_interval([1]), "at least 2 seeds"),
+    (lambda: prediction_interval(GOOD, 1.0), "level"),
     (lambda: bootstrap_interval([], generator()), "empty"),
     (lambda: bootstrap_interval([1], generator()), "at least 2 seeds"),
     (lambda: bootstrap_interval([1, NAN], generator()), "NaN"),
@@ -544,6 +555,14 @@ def test_t_interval_covers_at_its_level(level: float) -> None:
     got = coverage(lambda x: t_interval(x, level), data, 0.0)
     error = math.sqrt(level * (1 - level) / len(data))
     assert abs(got - level) < 3.5 * error
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_prediction_interval_covers_the_next_seed(level: float) -> None:
+    data = generator(25).normal(size=(2500, N_SEEDS + 1))
+    bounds = np.array([prediction_interval(row[1:], level) for row in data])
+    got = np.mean((bounds[:, 0] <= data[:, 0]) & (data[:, 0] <= bounds[:, 1]))
+    assert abs(got - level) < 3.5 * math.sqrt(level * (1 - level) / len(data))
 
 
 def test_welch_interval_covers_with_unequal_variances() -> None:
