@@ -10,7 +10,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["MODES", "Config", "VecEnv", "evaluate", "load_config", "load_policy", "train"]
+__all__ = [
+    "MODES",
+    "Config",
+    "VecEnv",
+    "evaluate",
+    "load_config",
+    "load_policy",
+    "load_pretrained",
+    "train",
+]
 
 _HOMES = {
     "Config": "config",
@@ -20,6 +29,7 @@ _HOMES = {
     "train": "training.ppo.trainer",
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
+    "load_pretrained": "pretrained",
 }
 
 

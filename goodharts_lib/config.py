@@ -108,6 +108,22 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Cloning:
+    """Imitation of a scripted expert, in the worlds and with the network of `[training]`."""
+
+    expert: str
+    samples: Positive
+    held_out_samples: Positive
+    epochs: Positive
+    batch_size: Positive
+    reward_weight: Annotated[float, Range(1e-3, 1e3)]
+    visibility_weight: Annotated[float, Range(1e-3, 1e3)]
+    synthetic: Count
+    dagger_rounds: Count
+    evaluation_envs: Positive
+
+
+@dataclass(frozen=True)
 class Runtime:
     """Where and how numbers are computed."""
 
@@ -132,6 +148,7 @@ class Config:
     observation: Observation
     training: Training
     evaluation: Evaluation
+    cloning: Cloning
     runtime: Runtime
 
     def __post_init__(self) -> None:
@@ -156,6 +173,8 @@ class Config:
     def from_dict(cls, table: Mapping[str, Mapping[str, Any]]) -> Config:
         """Build a configuration from `to_dict`'s output, checking every value.
 
+        What is stored without `[cloning]` gets the shipped one: no world and no PPO run reads it.
+
         Raises:
             UserError: a missing or unknown key, a wrong type or an impossible value.
         """
@@ -165,6 +184,8 @@ class Config:
                 raise UserError(f"unknown section '{name}'{nearest(name, sections)}.")
             if not isinstance(values, Mapping):
                 raise UserError(f"section '{name}' must hold keys and values, not {values!r}.")
+        if "cloning" not in table:
+            table = {**table, "cloning": _shipped()["cloning"]}
         return cls(**{name: _build(kind, name, table) for name, kind in sections.items()})
 
 
@@ -180,14 +201,18 @@ def load_config(
     Raises:
         UserError: a missing or malformed file, an unknown key, a wrong type, an impossible value.
     """
-    shipped = importlib.resources.files("goodharts_lib").joinpath("config.toml")
-    table = tomllib.loads(shipped.read_text(encoding="utf-8"))
+    table = _shipped()
     if path is not None:
         _merge(table, read_toml(Path(path)), str(path))
     if "GOODHARTS_DEVICE" in os.environ:
         table["runtime"]["device"] = os.environ["GOODHARTS_DEVICE"]
     _merge(table, _unflatten(overrides or {}), "override")
     return Config.from_dict(table)
+
+
+def _shipped() -> dict[str, dict[str, Any]]:
+    text = importlib.resources.files("goodharts_lib").joinpath("config.toml")
+    return tomllib.loads(text.read_text(encoding="utf-8"))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -266,3 +291,5 @@ def _check_combinations(config: Config) -> None:
             "'training.n_minibatches' must not exceed the samples of one update "
             f"({train.n_envs} worlds x {train.steps_per_env} steps)."
         )
+    if config.cloning.dagger_rounds >= config.cloning.samples:
+        raise UserError("'cloning.dagger_rounds' must be less than 'cloning.samples'.")

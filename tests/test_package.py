@@ -24,6 +24,7 @@ EXPORTS = {
     "train": "training.ppo.trainer",
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
+    "load_pretrained": "pretrained",
 }
 
 
@@ -101,7 +102,7 @@ changed = [name for name in os.environ if os.environ[name] != before.get(name)]
 assert not [n for n in changed if n.startswith(("GOODHARTS", "HSA", "CUBLAS", "TORCH"))], changed
 """
 
-EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed")
+EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed", "tornado")
 
 
 def test_every_module_imports_quietly_and_writes_nothing(tmp_path: Path) -> None:
