@@ -6,41 +6,34 @@ that it can be stopped and run again; it does only what is missing.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
-import goodharts_lib
+from benchmarks import units
+from benchmarks.units import EVALUATION_SEED, RESULTS
 from goodharts_lib import stats
 from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
-from goodharts_lib.errors import UserError, run_command
+from goodharts_lib.errors import run_command
 from goodharts_lib.evaluation import evaluate
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting import training_curves
-from goodharts_lib.training.ppo.checkpoint import write_whole
 from goodharts_lib.training.ppo.trainer import train
 from goodharts_lib.training.verification import verify
 
 PICTURE = Path("book/_assets/the_trap.png")
-RESULTS = Path(goodharts_lib.__file__).parent / "data" / "results"
-EVALUATION_SEED = 1_000_000  # far from every training seed
 
 
-def run_unit(unit: dict[str, Any]) -> dict[str, Any]:
+def run_unit(unit: dict[str, Any]) -> units.Unit:
     """Train one mode from one seed and measure it."""
     start = time.monotonic()
-    overrides = {**unit["overrides"], "training.mode": unit["mode"], "runtime.threads": 1}
+    overrides = {**unit["overrides"], "training.mode": unit["condition"], "runtime.threads": 1}
     result = train(load_config(overrides=overrides), unit["seed"])
     trained = time.monotonic() - start
     world = load_config()
@@ -60,7 +53,8 @@ def run_unit(unit: dict[str, Any]) -> dict[str, Any]:
     metrics["training_seconds"] = trained
     keys = ("total_steps", "proxy_score", "true_energy", "kl_to_initial")
     curves = {key: [round(getattr(update, key), 3) for update in result.history] for key in keys}
-    return {"condition": unit["mode"], "seed": unit["seed"], "metrics": metrics, "curves": curves}
+    mode, seed = unit["condition"], unit["seed"]
+    return {"condition": mode, "seed": seed, "metrics": metrics, "curves": curves}
 
 
 def table(stored: dict[str, Any]) -> str:
@@ -78,10 +72,10 @@ def table(stored: dict[str, Any]) -> str:
         "|---" * (len(columns) + 1) + "|",
     ]
     for mode in MODES:
-        units = [unit for unit in stored["units"] if unit["condition"] == mode]
+        runs = [unit for unit in stored["units"] if unit["condition"] == mode]
         cells = []
         for key, _ in columns:
-            values = [unit["metrics"]["sampled"][key] for unit in units]
+            values = [unit["metrics"]["sampled"][key] for unit in runs]
             interval = stats.t_interval(values)
             digits = 0 if abs(interval.estimate) >= 100 else 1
             low, high = f"{interval.low:,.{digits}f}", f"{interval.high:,.{digits}f}"
@@ -113,16 +107,9 @@ def draw(stored: dict[str, Any]) -> Figure:
     return training_curves(runs, stored["immortal_baselines"]["random"])[0]
 
 
-def run_all(todo: list[dict[str, Any]], stored: dict[str, Any], path: Path) -> None:
-    """Do the units, one process per core, and store each as it comes."""
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
-        for unit in pool.imap_unordered(run_unit, todo):
-            stored["units"].append(unit)
-            stored["units"].sort(key=lambda u: (u["condition"], u["seed"]))
-            write_whole(path, (json.dumps(stored) + "\n").encode())
-            energy = unit["metrics"]["sampled"]["true_energy"]
-            print(f"{unit['condition']:<14} seed {unit['seed']}  true energy {energy:+,.0f}",
-                  flush=True)  # fmt: skip
+def describe(unit: units.Unit) -> str:
+    """Return what to print of a unit."""
+    return f"true energy {unit['metrics']['sampled']['true_energy']:+,.0f}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,36 +128,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         "training.timesteps": args.timesteps,
         "agent.mortal": args.mortal,
     }
-    definition = {"overrides": overrides, "config": load_config(overrides=overrides).to_dict()}
+    config = load_config(overrides=overrides).to_dict()
+    del config["cloning"]  # PPO reads none of it
     path = RESULTS / f"{args.name}.json"
-    stored: dict[str, Any] = {"definition": definition, "units": [], "manifest": {}}
-    if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["definition"] != definition:
-            raise UserError(f"{path} holds results of another definition; remove it or rename.")
+    stored = units.load(path, {"overrides": overrides, "config": config})
     if args.readme:
         print(table(stored))
         draw(stored).savefig(PICTURE, dpi=150)
         return 0
-    done = {(unit["condition"], unit["seed"]) for unit in stored["units"]}
-    todo = [
-        {"mode": mode, "seed": seed, "overrides": overrides}
+    wanted = [
+        {"condition": mode, "seed": seed, "overrides": overrides}
         for seed in args.seeds
         for mode in args.modes
-        if (mode, seed) not in done
     ]
-    stored["manifest"] = {
-        "version": goodharts_lib.__version__,
-        "platform": platform.platform(terse=True),
-        "torch": torch.__version__,
-        "threads": 1,
-    }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    print(f"{len(todo)} runs to do, {len(done)} done, into {path.name}", flush=True)
-    run_all(todo, stored, path)
+    units.run_missing(run_unit, wanted, stored, path, describe)
     stored["baselines"] = baselines(immortal=False)
     stored["immortal_baselines"] = baselines(immortal=True)
-    write_whole(path, (json.dumps(stored) + "\n").encode())
+    units.save(path, stored)
     return 0
 
 
