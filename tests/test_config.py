@@ -50,6 +50,7 @@ PPO_KEYS = [
     "training.checkpoint_interval",
 ]
 EVALUATION_KEYS = ["evaluation.n_envs", "evaluation.steps", "evaluation.food", "evaluation.poison"]
+CLONING_KEYS = [name for name in KEYS if name.startswith("cloning.")]
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,7 @@ DESIGN = {
     "items": (10.0, -30.0, 1.0, 0.9, 0.3, 1.0, True),
     "observation": (0.0, 1.0),
     "evaluation": (128, 500, 125, 60),
+    "cloning": ("omniscient_seeker", 10_000, 10_000, 12, 256, 1.0, 1.0, 0, 0, 32),
 }
 DESIGN_TRAINING = {
     "timesteps": 100_000,
@@ -107,6 +109,7 @@ OTHER_WORDS = {
     "training.mode": "proxy",
     "training.network": "small_cnn",
     "training.learning_rate": 0.5,
+    "cloning.expert": "food_only",
     "runtime.device": "cuda:99",
     "runtime.hsa_override_gfx_version": "11.0.0",
 }
@@ -271,7 +274,7 @@ EFFECTS: dict[str, Callable[[Config], Any]] = {
 
 
 def test_every_key_has_its_effect_tested_somewhere() -> None:
-    owners = [*EFFECTS, *PPO_KEYS, *EVALUATION_KEYS]
+    owners = [*EFFECTS, *PPO_KEYS, *EVALUATION_KEYS, *CLONING_KEYS]
     assert sorted(owners) == sorted(KEYS)
 
 
@@ -361,6 +364,15 @@ def test_a_float_must_be_a_number(name: str) -> None:
         ("evaluation.n_envs", 0),
         ("evaluation.steps", 0),
         ("evaluation.food", -1),
+        ("cloning.samples", 0),
+        ("cloning.held_out_samples", 0),
+        ("cloning.epochs", 0),
+        ("cloning.batch_size", 0),
+        ("cloning.reward_weight", 0.0),
+        ("cloning.visibility_weight", -1.0),
+        ("cloning.synthetic", -1),
+        ("cloning.dagger_rounds", -1),
+        ("cloning.evaluation_envs", 0),
         ("runtime.threads", -1),
     ],
 )
@@ -403,6 +415,7 @@ def test_tenths_are_exact(number: int) -> None:
         ({"evaluation.food": 9939}, "9999 items of .evaluation. do not fit"),
         ({"agent.view_range": 50}, "'agent.view_range' 50 needs a torus of at least 101x101"),
         ({"training.n_envs": 1, "training.steps_per_env": 7}, "'training.n_minibatches' must not"),
+        ({"cloning.samples": 5, "cloning.dagger_rounds": 5}, "'cloning.dagger_rounds' must be"),
     ],
 )
 def test_what_makes_no_sense_is_refused(overrides: dict[str, Any], complaint: str) -> None:
@@ -553,6 +566,17 @@ def test_a_stored_configuration_must_be_complete(name: str) -> None:
 def test_a_stored_configuration_with_an_unknown_section_is_refused() -> None:
     with pytest.raises(UserError, match=r"unknown section 'word' \(nearest valid: world\)"):
         Config.from_dict(load_config().to_dict() | {"word": {}})
+
+
+def test_what_is_stored_without_cloning_gets_the_shipped_settings() -> None:
+    config = load_config(overrides={"world.width": 50, "cloning.epochs": 3})
+    table = config.to_dict()
+    del table["cloning"]
+    assert Config.from_dict(table) == load_config(overrides={"world.width": 50})
+    assert "cloning" not in table
+    for section in set(table) - {"cloning"}:
+        with pytest.raises(UserError, match=f"'{section}.*' is missing"):
+            Config.from_dict({name: keys for name, keys in table.items() if name != section})
 
 
 def test_a_configuration_is_frozen() -> None:

@@ -1,4 +1,4 @@
-"""Every key of [training], [evaluation] and [runtime] changes what happens, and in its own way."""
+"""Every key of [training], [evaluation], [cloning] and [runtime] changes what happens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from training.test_cloning import CLONE
 from training.tiny import run, tiny, write_config
 
 from goodharts_lib import evaluation, runtime
@@ -24,6 +25,7 @@ from goodharts_lib.training import train_ppo
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.rollout import Rollout
 from goodharts_lib.training.ppo.trainer import PPOTrainer, train
+from goodharts_lib.training.train import Cloner
 
 SHIPPED = tomllib.loads(
     importlib.resources.files("goodharts_lib").joinpath("config.toml").read_text(encoding="utf-8")
@@ -302,12 +304,35 @@ def test_a_key_has_its_effect(key: str, tmp_path: Path, monkeypatch: pytest.Monk
     EFFECTS[key](tmp_path, monkeypatch)
 
 
+# --- Keys of cloning: another history (what each one does: test_cloning*.py) ---
+
+CLONING_KEYS: dict[str, Any] = {
+    "cloning.expert": "food_only",
+    "cloning.samples": 100,
+    "cloning.held_out_samples": 80,
+    "cloning.epochs": 1,
+    "cloning.batch_size": 16,
+    "cloning.reward_weight": 5.0,
+    "cloning.visibility_weight": 5.0,
+    "cloning.synthetic": 10,
+    "cloning.dagger_rounds": 1,
+    "cloning.evaluation_envs": 3,
+}
+
+
+def test_every_key_of_cloning_changes_the_history() -> None:
+    usual = Cloner(tiny(CLONE), 0).run().history
+    for key, value in CLONING_KEYS.items():
+        assert Cloner(tiny(CLONE | {key: value}), 0).run().history != usual, key
+
+
 # --- No key is left out -----------------------------------------------------
 
 
 def test_every_key_of_these_sections_is_checked_here() -> None:
-    mine = {name for name in KEYS if name.split(".")[0] in ("training", "evaluation", "runtime")}
-    assert set(UPDATE_KEYS) | set(EFFECTS) == mine
+    sections = ("training", "evaluation", "cloning", "runtime")
+    mine = {name for name in KEYS if name.split(".")[0] in sections}
+    assert set(UPDATE_KEYS) | set(EFFECTS) | set(CLONING_KEYS) == mine
 
 
 def test_every_key_of_the_shipped_configuration_is_checked_somewhere() -> None:
@@ -319,7 +344,7 @@ def test_every_key_of_the_shipped_configuration_is_checked_somewhere() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    mine = set(UPDATE_KEYS) | set(EFFECTS)
+    mine = set(UPDATE_KEYS) | set(EFFECTS) | set(CLONING_KEYS)
     assert set(module.PPO_KEYS) <= mine
     assert set(module.EFFECTS) | mine == KEYS
 
