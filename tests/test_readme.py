@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import headline
+from goodharts_lib import stats
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,3 +69,42 @@ def test_what_the_default_network_gives_is_what_was_stored() -> None:
     assert f"directional accuracy {short['directional']:.0%}".replace("%", " %") in README
     assert long["passed"]
     assert f"it passes ({long['directional']:.0%})".replace("%", " %") in README
+
+
+def spread(name: str, condition: str, path: str) -> str:
+    """A stored metric over training seeds, as the README writes it."""
+    text = (headline.RESULTS / f"{name}.json").read_text(encoding="utf-8")
+    units = [unit for unit in json.loads(text)["units"] if unit["condition"] == condition]
+    assert len({unit["seed"] for unit in units}) >= 5
+    values = []
+    for unit in units:
+        value = unit["metrics"]
+        for key in path.split("."):
+            value = value[key]
+        values.append(value)
+    interval = stats.t_interval(values)
+    digits = 2 if abs(interval.estimate) < 1 else 0
+    mean, low, high = (
+        f"{number:.{digits}f}".replace("-", "−")
+        for number in (interval.estimate, interval.low, interval.high)
+    )
+    return f"{mean} [{low}, {high}]"
+
+
+@pytest.mark.parametrize("mode", headline.MODES)
+def test_the_swap_effect_is_the_stored_one(mode: str) -> None:
+    assert f"{spread('swap', mode, 'tv')} of `{mode}`'s" in README
+
+
+def test_what_the_clone_does_is_what_was_stored() -> None:
+    for path in ("sampled.true_energy", "greedy.true_energy"):
+        assert f" {spread('cloning', 'plain', path)} " in README
+    text = (headline.RESULTS / "cloning.json").read_text(encoding="utf-8")
+    last = [
+        unit["metrics"]["last_epoch"]
+        for unit in json.loads(text)["units"]
+        if unit["condition"] == "plain"
+    ]
+    accuracy, ceiling = (sum(e[key] for e in last) / len(last) for key in ("accuracy", "ceiling"))
+    assert f"({accuracy:.3f} of held-out steps" in README
+    assert f"the ceiling at {ceiling:.3f})" in README
