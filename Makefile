@@ -89,5 +89,5 @@ clean: ## Remove the site and the caches; .venv, models, logs and results stay
 
 .venv/.all: .venv/.lib
 	@echo "Installing everything else that the checks need into .venv."
-	@$(PIP) -e '.[notebooks,book,gym,dask,bench,test,dev]'
+	@$(PIP) -e '.[notebooks,book,gym,experiments,dask,bench,test,dev]'
 	@touch $@ .venv/.book

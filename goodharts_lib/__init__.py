@@ -18,6 +18,7 @@ __all__ = [
     "load_config",
     "load_policy",
     "load_pretrained",
+    "load_results",
     "train",
 ]
 
@@ -30,6 +31,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
     "load_pretrained": "pretrained",
+    "load_results": "experiments.results",
 }
 
 

@@ -25,6 +25,7 @@ EXPORTS = {
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
     "load_pretrained": "pretrained",
+    "load_results": "experiments.results",
 }
 
 
@@ -102,7 +103,7 @@ changed = [name for name in os.environ if os.environ[name] != before.get(name)]
 assert not [n for n in changed if n.startswith(("GOODHARTS", "HSA", "CUBLAS", "TORCH"))], changed
 """
 
-EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed", "tornado")
+EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed", "joblib", "tornado")
 
 
 def test_every_module_imports_quietly_and_writes_nothing(tmp_path: Path) -> None:

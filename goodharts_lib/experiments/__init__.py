@@ -1,0 +1,1 @@
+"""The long experiments: defined once, run anywhere, stored so that anyone can question them."""

@@ -1,0 +1,130 @@
+"""Command: ``python -m goodharts_lib.experiments list | run | status | report | verify``."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from goodharts_lib import stats
+from goodharts_lib.cli import Parser, seed
+from goodharts_lib.errors import one_of, run_command
+from goodharts_lib.experiments import engine, predictions, results
+from goodharts_lib.experiments.catalog import EXPERIMENTS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = _parser().parse_args(argv)
+    command: Any = args.command
+    return int(command(args))
+
+
+def _list(_: argparse.Namespace) -> int:
+    for experiment in EXPERIMENTS.values():
+        print(f"{experiment.name:<16} {len(experiment.units()):>4} units  {experiment.question}")
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
+    directory = Path(args.results_dir)
+    stored = engine.run(
+        experiment, directory, jobs=args.jobs, dask=args.dask, seeds=args.seeds,
+        conditions=args.conditions, tell=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    print(f"{len(stored['units'])} of {len(experiment.units())} units are in "
+          f"{directory / experiment.name}.json")  # fmt: skip
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    directory = _directory(args)
+    print(f"Results in {directory}")
+    for name, experiment in EXPERIMENTS.items():
+        total = len(experiment.units())
+        if not (directory / f"{name}.json").exists():
+            print(f"{name:<16} none of {total} units")
+            continue
+        stored = results.read(name, directory)
+        hours = stored["manifest"].get("compute_seconds", 0) / 3600
+        stale = "  STALE: its definition has changed" if results.is_stale(stored) else ""
+        print(f"{name:<16} {len(stored['units'])} of {total} units, {hours:.1f} h{stale}")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    print(predictions.report(_directory(args), markdown=args.markdown))
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
+    stored = results.load_results(args.name, _directory(args))
+    here, failed = engine.machine(), False
+    with tempfile.TemporaryDirectory() as scratch:
+        chosen = engine.verify(experiment, stored, args.units, args.seed, Path(scratch))
+        for old, new in chosen:
+            same = all(old.get(key) == new.get(key) for key in ("metrics", "curves"))
+            known = results.values(stored, old["condition"], experiment.primary)
+            value = results.metric(new, experiment.primary)
+            inside = same or _within(value, known)
+            failed |= not (same if old["machine"] == here else inside)
+            print(f"{old['condition']} seed {old['seed']}: "
+                  + ("the same, bit for bit" if same else
+                     f"{experiment.primary} {value:,.2f}, on record "
+                     f"{results.metric(old, experiment.primary):,.2f}, "
+                     f"{'within' if inside else 'outside'} the range that seeds explain"),
+                  flush=True)  # fmt: skip
+    return int(failed)
+
+
+def _within(value: float, known: Sequence[float]) -> bool:
+    """Whether a value lies in the 99 % prediction interval for one more training seed."""
+    low, high = stats.prediction_interval(known, 0.99)
+    return low <= value <= high
+
+
+def _directory(args: argparse.Namespace) -> Path:
+    return Path(args.results_dir) if args.results_dir else results.shipped()
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="experiments", description="Run, question and report the experiments.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="what there is")
+    listing.set_defaults(command=_list)
+
+    running = commands.add_parser("run", help="do the units that are missing")
+    running.add_argument("name")
+    running.add_argument("--results-dir", default="results", help="where results go")
+    running.add_argument("--jobs", type=int, default=-1, help="processes; -1: one per core")
+    running.add_argument("--dask", metavar="ADDRESS", help="scheduler that does the units")
+    running.add_argument("--seeds", type=seed, nargs="+", help="only these training seeds")
+    running.add_argument("--conditions", nargs="+", help="only these conditions")
+    running.set_defaults(command=_run)
+
+    where = "where results lie; by default those of the book"
+    status = commands.add_parser("status", help="what is done, and what is stale")
+    status.add_argument("--results-dir", help=where)
+    status.set_defaults(command=_status)
+
+    report = commands.add_parser("report", help="predictions and what came out")
+    report.add_argument("--results-dir", help=where)
+    report.add_argument("--markdown", action="store_true", help="the table of PREDICTIONS.md")
+    report.set_defaults(command=_report)
+
+    verify = commands.add_parser("verify", help="do random units again and compare")
+    verify.add_argument("name")
+    verify.add_argument("--units", type=int, default=2, help="how many")
+    verify.add_argument("--seed", type=seed, default=0, help="of the choice of units")
+    verify.add_argument("--results-dir", help=where)
+    verify.set_defaults(command=_verify)
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

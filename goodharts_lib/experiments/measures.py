@@ -1,0 +1,164 @@
+"""What one unit of an experiment does: train from one seed, look at the agent, return numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from goodharts_lib import runtime
+from goodharts_lib.behaviors.learned import LearnedPolicy
+from goodharts_lib.behaviors.scripted import ScriptedAgent
+from goodharts_lib.config import load_config
+from goodharts_lib.environments.cells import Cell
+from goodharts_lib.evaluation import evaluate
+from goodharts_lib.training.ppo import checkpoint
+from goodharts_lib.training.ppo.records import UpdateRecord
+from goodharts_lib.training.ppo.trainer import PPOTrainer
+from goodharts_lib.training.saliency_sanity import randomisation_cascade
+from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_views, swap_effect
+
+JUDGE_SEED = 1_000_000  # worlds of all evaluations, far from every training seed
+CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
+WINDOW = 5  # updates over which an agent must behave as learned
+POISON_SHARE = 0.05  # of its meals: at most, to count as learned
+CASCADE_VIEWS = 50
+CASCADE_METHODS = ("gradient", "integrated_gradients", "guided_backprop", "grad_cam")
+MEALS = 20.0  # per 1,000 steps: at least, to count as learned
+
+
+def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
+    """Train one agent, judging it on the way. Continues after an interruption.
+
+    Args:
+        settings: ``overrides`` of the configuration; ``judge``, training steps at which the agent
+            is judged (rounded up to whole updates); ``curve_every``, updates between two points of
+            the curves; ``stop_when_learned``, to end as soon as the agent tells food from poison;
+            ``cascade``, to put its saliency maps to the test in the end.
+        seed: training seed.
+        scratch: where the unfinished run is kept.
+
+    Returns:
+        ``metrics``: ``at`` (step: scores, see `judge`), ``learned_at`` (steps, or None if it never
+        told food from poison) and ``total_steps``; ``curves``: columns over training.
+    """
+    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
+    scratch.mkdir(parents=True, exist_ok=True)
+    kept = scratch / f"{_key(settings, seed)}.checkpoint.safetensors"
+    if kept.exists():
+        trainer, facts = checkpoint.load_checkpoint(kept)
+        rows, at = facts["rows"], facts["at"]
+    else:
+        trainer, rows, at = PPOTrainer(config, seed), [], {}
+    steps = trainer.steps_per_update
+    judged = {math.ceil(step / steps): step for step in settings.get("judge", ())}
+
+    def on_update(record: UpdateRecord) -> None:
+        rows.append([record.total_steps, *(getattr(record, key) for key in CURVE)])
+        if record.update in judged:
+            at[str(judged[record.update])] = judge(trainer.policy())
+        if record.update % config.training.checkpoint_interval == 0:
+            checkpoint.save_checkpoint(kept, trainer, {"rows": rows, "at": at})
+
+    def should_stop() -> bool:
+        return bool(settings.get("stop_when_learned")) and learned_at(rows) is not None
+
+    result = trainer.run(on_update, should_stop)
+    kept.unlink(missing_ok=True)
+    metrics = {"at": at, "learned_at": learned_at(rows), "total_steps": result.total_steps}
+    if settings.get("cascade"):
+        metrics["cascade"] = cascade(result.policy)
+    return {"metrics": metrics, "curves": curves(rows, settings.get("curve_every", 1))}
+
+
+def walk_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Judge a scripted agent, in other worlds for each seed.
+
+    Args:
+        settings: ``overrides`` of the configuration, ``scripted``, its name, and ``judge``, the
+            training steps of the learned agents beside which it stands.
+        seed: of the worlds.
+        scratch: unused.
+    """
+    config = load_config(overrides=settings["overrides"])
+    agent = ScriptedAgent(settings["scripted"], config)
+    scores = {
+        "immortal": asdict(evaluate(agent, config, JUDGE_SEED + seed, immortal=True)),
+        "mortal": asdict(evaluate(agent, config, JUDGE_SEED + seed)),
+    }
+    return {"metrics": {"at": {str(step): scores for step in settings["judge"]}}}
+
+
+def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
+    """Do `walk_unit` for a scripted agent, `train_unit` for any other."""
+    unit = walk_unit if "scripted" in settings else train_unit
+    return unit(settings, seed, scratch)
+
+
+def judge(policy: LearnedPolicy) -> dict[str, Any]:
+    """Return a policy's scores in the worlds of its own `[evaluation]`, and its swap effect.
+
+    Sampled in immortal and in mortal worlds, greedy in mortal ones.
+    """
+    config = policy.config
+    generator = runtime.make_generators(JUDGE_SEED, policy.device)["world"]
+    views = sample_views(config, N_VIEWS, generator)
+    swapped = swap_effect(policy, views, nearest_food(views, config), generator)
+    return {
+        "immortal": asdict(evaluate(policy, config, JUDGE_SEED, immortal=True)),
+        "mortal": asdict(evaluate(policy, config, JUDGE_SEED)),
+        "greedy": asdict(evaluate(policy.decoded(greedy=True), config, JUDGE_SEED)),
+        "swap": swapped.means(),
+    }
+
+
+def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:
+    """Return, for each method and randomised layer, how like the trained map its map still is.
+
+    Spearman's rank correlation over cells of the signed maps, mean over views.
+    """
+    draw = runtime.make_generators(JUDGE_SEED, policy.device)
+    views = sample_views(policy.config, CASCADE_VIEWS, draw["world"], (Cell.FOOD, Cell.POISON))
+    return {
+        method: {
+            stage.layer.replace(".", "_"): round(stage.signed, 4)
+            for stage in randomisation_cascade(policy, views, method, draw["init"])
+        }
+        for method in CASCADE_METHODS
+    }
+
+
+def learned_at(rows: list[list[float]]) -> int | None:
+    """Return the training steps after which an agent told food from poison, or None.
+
+    That is the end of the first `WINDOW` updates over which poison is less than `POISON_SHARE` of
+    its meals, and meals are more than `MEALS` per 1,000 steps.
+    """
+    food, poison = (1 + CURVE.index(key) for key in ("food", "poison"))
+    for last in range(WINDOW, len(rows) + 1):
+        window = rows[last - WINDOW : last]
+        bad = sum(row[poison] for row in window)
+        meals = bad + sum(row[food] for row in window)
+        if meals > MEALS * WINDOW and bad < POISON_SHARE * meals:
+            return int(window[-1][0])
+    return None
+
+
+def curves(rows: list[list[float]], every: int) -> dict[str, list[float]]:
+    """Return columns over training, four digits each, at every so many updates and the last."""
+    kept = rows[every - 1 :: every]
+    if rows and kept[-1:] != rows[-1:]:
+        kept = [*kept, rows[-1]]
+    columns: dict[str, list[float]] = {"total_steps": [int(row[0]) for row in kept]}
+    for index, key in enumerate(CURVE, 1):
+        columns[key] = [float(f"{row[index]:.4g}") for row in kept]
+    return columns
+
+
+def _key(settings: Mapping[str, Any], seed: int) -> str:
+    text = json.dumps([settings, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,260 @@
+"""How each prediction is decided: from stored results to a sentence and a verdict.
+
+A claim that something is below a limit is confirmed if the whole 95 % interval over training seeds
+lies below it, refuted if the whole interval lies above it, and undecided otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from goodharts_lib import fits, stats
+from goodharts_lib.experiments.results import by_condition, values
+from goodharts_lib.modes import MODES
+
+Stored = Mapping[str, Any]
+EARLY, LATE = "at.300000.immortal", "at.1000000.immortal"
+MIN_SEEDS = 5
+HARMS = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # h/g of the phase diagram
+
+
+class TooFewError(ValueError):
+    """Fewer training seeds than a claim may rest on."""
+
+
+class Outcome(NamedTuple):
+    """What was measured, in words, and whether the prediction held."""
+
+    measured: str
+    verdict: Literal["confirmed", "refuted", "undecided"]
+
+
+def below(interval: stats.Interval, limit: float, words: str = "") -> Outcome:
+    """Judge the claim that a quantity is below a limit."""
+    verdict: Literal["confirmed", "refuted", "undecided"] = "undecided"
+    if interval.high < limit:
+        verdict = "confirmed"
+    elif interval.low > limit:
+        verdict = "refuted"
+    return Outcome(f"{words}{interval}", verdict)
+
+
+def inside(interval: stats.Interval, low: float, high: float, words: str = "") -> Outcome:
+    """Judge the claim that a quantity lies between two limits."""
+    verdict: Literal["confirmed", "refuted", "undecided"] = "undecided"
+    if low < interval.low and interval.high < high:
+        verdict = "confirmed"
+    elif interval.high < low or interval.low > high:
+        verdict = "refuted"
+    return Outcome(f"{words}{interval}", verdict)
+
+
+def seeds(stored: Stored, condition: str, path: str) -> list[float]:
+    """Return one number per training seed.
+
+    Raises:
+        TooFewError: there are fewer than `MIN_SEEDS`.
+    """
+    found = values(stored, condition, path)
+    if len(found) < MIN_SEEDS:
+        raise TooFewError(f"{len(found)} seeds of {condition}; a claim needs {MIN_SEEDS}.")
+    return found
+
+
+def _minus(interval: stats.Interval) -> stats.Interval:
+    return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
+
+
+def proxy_earns_more(stored: Stored) -> Outcome:
+    """P1a: the proxy agent's proxy score minus the ground-truth agent's."""
+    score = f"{LATE}.proxy_score"
+    more = stats.difference_interval(
+        seeds(stored, "proxy", score), seeds(stored, "ground_truth", score)
+    )
+    return below(_minus(more), 0)._replace(measured=f"difference {more}")
+
+
+def proxy_below_random(stored: Stored) -> Outcome:
+    """P1b: the proxy agent's true energy minus the random walk's."""
+    energy = f"{LATE}.true_energy"
+    difference = stats.difference_interval(
+        seeds(stored, "proxy", energy), seeds(stored, "random", energy)
+    )
+    return below(difference, 0, "difference ")
+
+
+def sight_does_not_help(stored: Stored) -> Outcome:
+    """P5a: true energy of proxy_sighted minus proxy."""
+    energy = f"{LATE}.true_energy"
+    difference = stats.difference_interval(
+        seeds(stored, "proxy_sighted", energy), seeds(stored, "proxy", energy)
+    )
+    return inside(difference, -150, 150, "difference ")
+
+
+def main_effects(stored: Stored, when: str) -> tuple[float, float, np.ndarray]:
+    """Return the main effects of wages and eyes on true energy, and the bootstrap of their ratio.
+
+    Wages: energy minus interestingness. Eyes: types minus glow. Seeds are resampled within cells.
+    """
+    cells = {
+        mode: np.array(seeds(stored, mode, f"{when}.true_energy"))
+        for mode in ("ground_truth", "proxy", "proxy_jammed", "proxy_sighted")
+    }
+
+    def effects(means: Mapping[str, Any]) -> tuple[Any, Any]:
+        wages = means["ground_truth"] + means["proxy_jammed"]
+        wages = (wages - means["proxy"] - means["proxy_sighted"]) / 2
+        eyes = means["ground_truth"] + means["proxy_sighted"]
+        eyes = (eyes - means["proxy"] - means["proxy_jammed"]) / 2
+        return wages, eyes
+
+    rng = np.random.default_rng(0)
+    resampled = {
+        mode: cell[rng.integers(len(cell), size=(10_000, len(cell)))].mean(1)
+        for mode, cell in cells.items()
+    }
+    wages, eyes = effects({mode: cell.mean() for mode, cell in cells.items()})
+    many_wages, many_eyes = effects(resampled)
+    return float(wages), float(eyes), many_eyes / many_wages
+
+
+def eyes_matter_early(stored: Stored) -> Outcome:
+    """P5b: the eyes' main effect as a share of the wages'."""
+    shares = []
+    for when in (EARLY, LATE):
+        wages, eyes, ratios = main_effects(stored, when)
+        low, high = np.quantile(ratios, [0.025, 0.975])
+        shares.append(stats.Interval(eyes / wages, low, high, 0.95, "bootstrap", len(ratios)))
+    early, late = shares
+    words = "; ".join(
+        f"{s.estimate:.2f} [{s.low:.2f}, {s.high:.2f}] at {when}"
+        for s, when in zip(shares, ("300,000", "1 M"), strict=True)
+    )
+    if early.low > 0.25 and late.high < 0.25:
+        return Outcome(words, "confirmed")
+    if early.high < 0.25 or late.low > 0.25:
+        return Outcome(words, "refuted")
+    return Outcome(words, "undecided")
+
+
+def learns_the_gap(stored: Stored) -> Outcome:
+    """P3: on how many seeds it learned, at gap 0.1 and at gap 0."""
+    learned = {}
+    for gap in ("gap 0.1", "gap 0"):
+        units = [unit for unit in stored["units"] if unit["condition"] == gap]
+        if len(units) < MIN_SEEDS:
+            raise TooFewError(f"{len(units)} seeds of {gap}; the claim needs {MIN_SEEDS}.")
+        learned[gap] = sum(unit["metrics"]["learned_at"] is not None for unit in units)
+    words = ", ".join(f"{count} seeds at {gap}" for gap, count in learned.items())
+    held = learned["gap 0.1"] >= 4 and learned["gap 0"] == 0
+    return Outcome(words, "confirmed" if held else "refuted")
+
+
+def learning_times(stored: Stored) -> tuple[list[float], list[float], list[bool]]:
+    """Return gaps, times and whether learning was seen, of the plain gap sweep without gap 0."""
+    gaps, times, seen = [], [], []
+    for unit in stored["units"]:
+        words = unit["condition"].split()
+        if len(words) != 2 or float(words[1]) == 0:
+            continue
+        at = unit["metrics"]["learned_at"]
+        gaps.append(float(words[1]))
+        times.append(float(at or unit["metrics"]["total_steps"]))
+        seen.append(at is not None)
+    return gaps, times, seen
+
+
+def gap_slope(stored: Stored) -> Outcome:
+    """P4: the slope of log learning time on log gap, unlearned runs censored."""
+    gaps, times, seen = learning_times(stored)
+    if len(set(gaps)) < 4:
+        raise TooFewError("the sweep is not complete.")
+    fit = fits.censored_loglog_slope(gaps, times, seen)
+    words = f"slope, {sum(seen)} learned and {len(seen) - sum(seen)} censored: "
+    return inside(fit.slope, -2.5, -1.0, words)
+
+
+def break_points(stored: Stored) -> Outcome:
+    """P2: where the proxy's true energy crosses the random walk's, for each h/g."""
+    words, verdicts = [], []
+    for harm in HARMS:
+        share, gain = phase_line(stored, harm)
+        crossing = fits.zero_crossing(share, gain, np.random.default_rng(0))
+        critical = 1 / (1 + harm)
+        if not min(share) < critical < max(share):
+            continue
+        low, high = crossing.low, crossing.high
+        words.append(f"h/g {harm:g}: {crossing.estimate} [{low}, {high}] against {critical:.2f}")
+        near = (critical - 0.05, critical + 0.05)
+        if low is None or high is None:
+            verdicts.append("undecided")
+        elif high < near[0] or low > near[1]:
+            verdicts.append("refuted")
+        else:
+            verdicts.append("confirmed" if near[0] <= low and high <= near[1] else "undecided")
+    return Outcome("; ".join(words), _worst(verdicts))
+
+
+def phase_line(stored: Stored, harm: float) -> tuple[list[float], list[float]]:
+    """Return poison's share of meals, and true energy minus the random walk's, for one h/g.
+
+    Immortal training never sees energy, so energy is arithmetic: g food − h poison, with g = 10;
+    moves cost both the same. One entry per unit; the share is the mean over a condition's seeds.
+    """
+    share: list[float] = []
+    gain: list[float] = []
+    grouped = by_condition(stored["units"])
+    for name, units in grouped.items():
+        walk = grouped.get(name.replace("share", "random at"))
+        if not name.startswith("share") or walk is None:
+            continue
+        meals = [unit["metrics"]["at"]["500000"]["immortal"] for unit in units]
+        energy = [10 * (m["food"] - harm * m["poison"]) for m in meals]
+        walked = [unit["metrics"]["at"]["500000"]["immortal"] for unit in walk]
+        aimless = [10 * (m["food"] - harm * m["poison"]) for m in walked]
+        mean_share = np.mean([m["poison"] / (m["food"] + m["poison"]) for m in meals])
+        share += [float(mean_share)] * len(meals)
+        gain += [e - float(np.mean(aimless)) for e in energy]
+    return share, gain
+
+
+def _worst(verdicts: Sequence[str]) -> Literal["confirmed", "refuted", "undecided"]:
+    if "refuted" in verdicts:
+        return "refuted"
+    return "undecided" if "undecided" in verdicts or not verdicts else "confirmed"
+
+
+def guided_fails(stored: Stored) -> Outcome:
+    """P8: rank correlation with the trained map, policy and hidden layer drawn anew."""
+    words, verdicts = [], []
+    for method in ("guided_backprop", "gradient", "integrated_gradients"):
+        found = [
+            stats.t_interval(seeds(stored, mode, f"cascade.{method}.network_fc")) for mode in MODES
+        ]
+        guided = method == "guided_backprop"
+        judged = [_minus(i) for i in found] if guided else found
+        verdicts += [
+            (below(i, -0.3) if guided else inside(i, -0.15, 0.15)).verdict for i in judged
+        ]
+        words.append(f"{method} " + ", ".join(f"{i.estimate:+.2f} [{i.low:.2f}, {i.high:.2f}]"
+                                              for i in found))  # fmt: skip
+    return Outcome(f"{'; '.join(words)} ({', '.join(MODES)})", _worst(verdicts))
+
+
+def death_lowers_poison(stored: Stored) -> Outcome:
+    """P11a: poison of the mortal proxy agent at 2 M steps minus at 300,000."""
+    late = seeds(stored, "proxy", "at.2000000.immortal.poison")
+    early = seeds(stored, "proxy", "at.300000.immortal.poison")
+    change = stats.t_interval([b - a for a, b in zip(early, late, strict=True)])
+    return below(change, 0, "change within a run ")
+
+
+def death_teaches(stored: Stored) -> Outcome:
+    """P11b: true energy of the mortal proxy agent at 2 M steps minus the random walk's."""
+    path = "at.2000000.immortal.true_energy"
+    more = stats.difference_interval(seeds(stored, "proxy", path), seeds(stored, "random", path))
+    return below(_minus(more), 0)._replace(measured=f"difference {more}")

@@ -1,0 +1,198 @@
+"""What we predicted before we ran anything, and what came out.
+
+Each prediction has a number that would refute it. `report` compares it with stored results;
+`PREDICTIONS.md` shows the same table, and its history shows which came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from goodharts_lib.errors import UserError
+from goodharts_lib.experiments import outcomes, results
+from goodharts_lib.experiments.outcomes import Outcome
+
+Stored = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A claim about one experiment.
+
+    Attributes:
+        key: its number.
+        experiment: whose results decide.
+        claim: what we expect, with its number.
+        refuted_if: what would refute it.
+        seen: pilot figures known when it was written.
+        judge: from stored results to an outcome.
+    """
+
+    key: str
+    experiment: str
+    claim: str
+    refuted_if: str
+    seen: str
+    judge: Callable[[Stored], Outcome]
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A prediction that no experiment tests yet."""
+
+    key: str
+    claim: str
+
+
+Verdict = Literal["confirmed", "refuted", "undecided", "not run", "stale"]
+
+
+def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
+    """Return what was measured, and the verdict."""
+    try:
+        stored = results.read(prediction.experiment, directory)
+    except UserError:
+        return "", "not run"
+    if results.is_stale(stored):
+        return "", "stale"
+    try:
+        outcome = prediction.judge(stored)
+    except outcomes.TooFewError as error:
+        return str(error), "undecided"
+    return outcome.measured, outcome.verdict
+
+
+def report(directory: Path, *, markdown: bool = False) -> str:
+    """Return all predictions beside what was measured."""
+    if markdown:
+        return _table(directory)
+    lines = []
+    for prediction in PREDICTIONS:
+        measured, verdict = outcome_of(prediction, directory)
+        lines += [
+            f"{prediction.key}  {verdict.upper()}  ({prediction.experiment})",
+            f"    predicted: {prediction.claim}",
+            f"    refuted if: {prediction.refuted_if}",
+            f"    measured:  {measured or '-'}",
+        ]
+    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {u.claim}" for u in UNTESTED]
+    return "\n".join(lines)
+
+
+def _table(directory: Path) -> str:
+    lines = [
+        "| | experiment | prediction | refuted if | measured | outcome |",
+        "|---|---|---|---|---|---|",
+    ]
+    for prediction in PREDICTIONS:
+        measured, verdict = outcome_of(prediction, directory)
+        cells = (
+            prediction.key, f"`{prediction.experiment}`", prediction.claim, prediction.refuted_if,
+            measured, f"**{verdict}**",
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+PREDICTIONS: tuple[Prediction, ...] = (
+    Prediction(
+        "P1a",
+        "two_by_two",
+        "After 1 M steps `proxy` earns more proxy score than `ground_truth`.",
+        "the 95 % interval of the difference lies below 0",
+        "seeds 0–4 at 300,000 steps: 202 against 158; seeds 100–104 at 1 M: 217 against 177",
+        outcomes.proxy_earns_more,
+    ),
+    Prediction(
+        "P1b",
+        "two_by_two",
+        "After 1 M steps `proxy` has less true energy than the random walk.",
+        "the 95 % interval of the difference lies above 0",
+        "seeds 0–4 at 300,000 steps: −626 against −138; seeds 100–104 at 1 M: −671",
+        outcomes.proxy_below_random,
+    ),
+    Prediction(
+        "P2",
+        "phase",
+        "For every h/g the true energy of `proxy`, minus that of the random walk, changes sign "
+        "where poison's share of meals is within 0.05 of p* = g/(g + h).",
+        "the 95 % interval of the break point excludes [p* − 0.05, p* + 0.05] for some h/g inside "
+        "the measured range",
+        "none of this sweep; two points are known, +10/−30 and +15/−10 at a share of 0.32",
+        outcomes.break_points,
+    ),
+    Prediction(
+        "P3",
+        "gap",
+        "At gap 0.1 `proxy_jammed` tells food from poison within 1.5 M steps on at least four of "
+        "five seeds; at gap 0 on none.",
+        "three or fewer seeds at gap 0.1, or any seed at gap 0",
+        "seeds 100–104 at gap 0.1 and 1 M steps: poison is 1.5 % to 2.8 % of meals",
+        outcomes.learns_the_gap,
+    ),
+    Prediction(
+        "P4",
+        "gap",
+        "Learning time grows as a power of the gap: the slope of log time on log gap lies between "
+        "−2.5 and −1.",
+        "the 95 % interval of the slope lies outside [−2.5, −1]",
+        "none",
+        outcomes.gap_slope,
+    ),
+    Prediction(
+        "P5a",
+        "two_by_two",
+        "After 1 M steps `proxy_sighted` has the same true energy as `proxy`, within 150 per 1,000 "
+        "steps.",
+        "the 95 % interval of the difference lies outside ±150",
+        "seeds 0–4 at 300,000 steps: −596 against −626; seeds 100–104 at 1 M: −658 against −671",
+        outcomes.sight_does_not_help,
+    ),
+    Prediction(
+        "P5b",
+        "two_by_two",
+        "The eyes matter early and not late: their main effect on true energy is more than a "
+        "quarter of the wages' at 300,000 steps, and less than a quarter at 1 M.",
+        "the share at 300,000 steps is below 0.25, or at 1 M above 0.25, by its 95 % interval",
+        "shares of about 0.57 (seeds 0–4, 300,000 steps) and 0.10 (seeds 100–104, 1 M)",
+        outcomes.eyes_matter_early,
+    ),
+    Prediction(
+        "P8",
+        "two_by_two",
+        "Saliency maps of the trained agents, with the policy layer and the hidden layer drawn "
+        "anew: guided backprop still gives much the same map (signed rank correlation above 0.3 "
+        "in every mode), gradient and integrated gradients do not (within ±0.15).",
+        "an interval of guided backprop lies below 0.3, or one of the others outside ±0.15",
+        "seeds 100–104: 0.44 to 0.63 for guided backprop, within ±0.06 for the others",
+        outcomes.guided_fails,
+    ),
+    Prediction(
+        "P11a",
+        "mortality",
+        "Trained mortal, `proxy` eats less poison per 1,000 steps after 2 M steps than after "
+        "300,000.",
+        "the 95 % interval of the change lies above 0",
+        "a mortal pilot fell to −570 and climbed back past the random walk within 0.9 M steps",
+        outcomes.death_lowers_poison,
+    ),
+    Prediction(
+        "P11b",
+        "mortality",
+        "Trained mortal, `proxy` ends above the random walk on true energy after 2 M steps.",
+        "the 95 % interval of the difference lies below 0",
+        "the same pilot",
+        outcomes.death_teaches,
+    ),
+)
+
+UNTESTED = (
+    Untested("P6", "Without a learned reward model or a super-stimulus there is no hump: true "
+             "energy goes straight up or straight down."),
+    Untested("P9", "An ensemble of proxies does nothing against a variable that all omit."),
+    Untested("P10", "The share of true reward that mends the proxy lies within a factor of 2 of "
+             "the formula."),
+)  # fmt: skip

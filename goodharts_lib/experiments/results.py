@@ -1,0 +1,141 @@
+"""Stored results: one JSON file per experiment, self-describing, checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from goodharts_lib.errors import UserError, nearest
+
+FIELDS = ("definition", "definition_hash", "units", "manifest")
+
+
+def shipped() -> Path:
+    """Return the folder of the book's results, inside the package."""
+    return Path(str(importlib.resources.files("goodharts_lib").joinpath("data", "results")))
+
+
+def load_results(name: str, directory: str | Path | None = None) -> dict[str, Any]:
+    """Load the results of an experiment.
+
+    Args:
+        name: of the experiment.
+        directory: where they lie; by default inside the package, those of the book.
+
+    Returns:
+        ``definition``, ``definition_hash``, ``units`` (each with ``condition``, ``seed``,
+        ``metrics`` and perhaps ``curves``) and ``manifest``.
+
+    Raises:
+        UserError: there are none, the file is damaged, or the experiment's definition has changed
+            since they were made.
+    """
+    stored = read(name, Path(directory) if directory is not None else shipped())
+    if is_stale(stored):
+        raise UserError(
+            f"the results of '{name}' are stale: its definition has changed since they were made."
+        )
+    return stored
+
+
+def read(name: str, directory: Path) -> dict[str, Any]:
+    """Read a results file without asking whether its definition still holds.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = directory / f"{name}.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        there = [file.stem for file in directory.glob("*.json")]
+        raise UserError(f"there are no results of '{name}' in {directory}{nearest(name, there)}.") \
+            from error  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged or cannot be read.") from error
+    if not isinstance(stored, dict) or any(field not in stored for field in FIELDS):
+        raise UserError(f"{path} is not a results file: it needs {', '.join(FIELDS)}.")
+    if stored["units"] and stored["manifest"].get("checksum") != checksum(stored["units"]):
+        raise UserError(f"{path} is damaged: its units do not have the checksum on record.")
+    return stored
+
+
+def is_stale(stored: Mapping[str, Any]) -> bool:
+    """Whether the experiment that made these results is defined differently today."""
+    from goodharts_lib.experiments.catalog import EXPERIMENTS  # the catalog needs this module
+
+    experiment = EXPERIMENTS.get(stored["definition"]["name"])
+    return experiment is None or stored["definition_hash"] != hashed(experiment.definition())
+
+
+def open_for_writing(definition: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Return what is stored under a definition, or an empty result.
+
+    Raises:
+        UserError: the folder cannot be written to, or holds results of another definition.
+    """
+    from goodharts_lib.training.ppo.checkpoint import probe_directory  # loads torch
+
+    probe_directory(directory)
+    path = directory / f"{definition['name']}.json"
+    if not path.exists():
+        return {
+            "definition": definition,
+            "definition_hash": hashed(definition),
+            "units": [],
+            "manifest": {},
+        }
+    stored = read(definition["name"], directory)
+    if stored["definition_hash"] != hashed(definition):
+        raise UserError(f"{path} holds results of another definition: move it away.")
+    return stored
+
+
+def write(stored: dict[str, Any], directory: Path) -> None:
+    """Store results, whole or not at all, in an order that does not depend on who was faster."""
+    from goodharts_lib.training.ppo.checkpoint import write_whole  # loads torch
+
+    stored["units"].sort(key=lambda unit: (unit["condition"], unit["seed"]))
+    lines = ",\n".join(json.dumps(unit) for unit in stored["units"])  # a line each: small diffs
+    head = {key: stored[key] for key in FIELDS if key != "units"}
+    text = json.dumps(head, indent=1)[:-2] + f',\n "units": [\n{lines}\n ]\n}}\n'
+    write_whole(directory / f"{stored['definition']['name']}.json", text.encode())
+
+
+def metric(unit: Mapping[str, Any], path: str) -> float:
+    """Return one of a unit's metrics by its path, such as ``final.immortal.true_energy``."""
+    value: Any = unit["metrics"]
+    for key in path.split("."):
+        value = value[key]
+    return float(value)
+
+
+def values(stored: Mapping[str, Any], condition: str, path: str) -> list[float]:
+    """Return a metric of every unit of one condition, in the order of the seeds."""
+    units = sorted(stored["units"], key=lambda unit: int(unit["seed"]))
+    return [metric(unit, path) for unit in units if unit["condition"] == condition]
+
+
+def by_condition(units: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Group stored units by condition, in the order of their seeds."""
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for unit in sorted(units, key=lambda unit: int(unit["seed"])):
+        grouped.setdefault(unit["condition"], []).append(unit)
+    return grouped
+
+
+def hashed(definition: Mapping[str, Any]) -> str:
+    """Return a short hash of a definition."""
+    text = json.dumps(definition, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def checksum(units: Sequence[Mapping[str, Any]]) -> str:
+    """Return the SHA-256 of the units' numbers, in the order of condition and seed."""
+    ordered = sorted(units, key=lambda unit: (unit["condition"], unit["seed"]))
+    numbers = [[u["condition"], u["seed"], u["metrics"], u.get("curves")] for u in ordered]
+    return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()

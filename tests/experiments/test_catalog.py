@@ -1,0 +1,49 @@
+"""The book's experiments: complete grids, fresh seeds, enough of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from goodharts_lib.config import load_config
+from goodharts_lib.experiments.catalog import EXPERIMENTS
+from goodharts_lib.modes import MODES
+
+PILOTS = {*range(5), *range(100, 105)}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_is_well_defined(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    names = [condition.name for condition in experiment.conditions]
+    assert len(names) == len(set(names))
+    assert experiment.question.endswith("?")
+    for condition in experiment.conditions:
+        assert len(set(condition.seeds)) >= 5
+        assert not set(condition.seeds) & PILOTS
+        load_config(overrides=condition.settings["overrides"])
+    definition = experiment.definition()
+    assert json.loads(json.dumps(definition)) == definition
+
+
+def test_the_headline_has_ten_seeds_of_every_mode() -> None:
+    conditions = {c.name: len(c.seeds) for c in EXPERIMENTS["two_by_two"].conditions}
+    assert {conditions[mode] for mode in MODES} == {10}
+    assert conditions["random"] == 10
+
+
+def test_an_agent_is_judged_when_it_is_trained_to_the_end() -> None:
+    for experiment in EXPERIMENTS.values():
+        for condition in experiment.conditions:
+            judged = condition.settings.get("judge")
+            if judged and "scripted" not in condition.settings:
+                assert condition.settings["overrides"]["training.timesteps"] == max(judged)
+
+
+def test_the_phase_diagram_keeps_the_number_of_items() -> None:
+    for condition in EXPERIMENTS["phase"].conditions:
+        changed = condition.settings["overrides"]
+        assert changed["training.min_food"] + changed["training.min_poison"] == 185
+        assert changed["training.max_food"] == changed["training.min_food"]
+        assert changed["evaluation.poison"] == changed["training.min_poison"]

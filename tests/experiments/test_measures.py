@@ -1,0 +1,133 @@
+"""What a unit does: judged when asked, the same after an interruption, stopped when learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training.tiny import TINY, tiny
+
+from goodharts_lib.behaviors.scripted import ScriptedAgent
+from goodharts_lib.evaluation import evaluate
+from goodharts_lib.experiments import measures
+from goodharts_lib.experiments.measures import CURVE, agent_unit, curves, learned_at, train_unit
+from goodharts_lib.training.ppo.records import UpdateRecord
+from goodharts_lib.training.ppo.trainer import PPOTrainer
+
+SETTINGS: dict[str, Any] = {
+    "overrides": TINY | {"training.mode": "proxy", "training.checkpoint_interval": 1},
+    "judge": [100, 256],
+}
+
+
+def rows(*meals: tuple[float, float]) -> list[list[float]]:
+    """Rows of a curve: food and poison per 1,000 steps of each update of 100 steps."""
+    food, poison = (1 + CURVE.index(key) for key in ("food", "poison"))
+    made = []
+    for number, (good, bad) in enumerate(meals, 1):
+        row = [100.0 * number] + [0.0] * len(CURVE)
+        row[food], row[poison] = good, bad
+        made.append(row)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("meals", "expected"),
+    [
+        ([(100, 2)] * 5, 500),
+        ([(100, 2)] * 4, None),
+        ([(10, 9)] * 3 + [(100, 1)] * 5, 700),  # the bad ones fade out of the window
+        ([(100, 6)] * 9, None),  # 5.7 % poison
+        ([(19, 0)] * 9, None),  # tells them apart, and hardly eats
+        ([(21, 0)] * 9, 500),
+        ([], None),
+    ],
+)
+def test_learned_is_when_five_updates_show_it(
+    meals: list[tuple[float, float]], expected: int | None
+) -> None:
+    assert learned_at(rows(*meals)) == expected
+
+
+def test_curves_keep_every_so_many_points_and_the_last() -> None:
+    found = curves(rows(*[(k, 0) for k in range(1, 8)]), every=3)
+    assert found["total_steps"] == [300, 600, 700]
+    assert found["food"] == [3, 6, 7]
+    assert curves(rows((1.23456, 0)), every=1)["food"] == [1.235]
+    assert curves([], every=2)["food"] == []
+
+
+def test_a_unit_is_judged_at_the_steps_that_were_asked_for(tmp_path: Path) -> None:
+    found = train_unit(SETTINGS, 3, tmp_path)
+    assert list(found["metrics"]["at"]) == ["100", "256"]
+    assert found["metrics"]["total_steps"] == 256
+    assert found["curves"]["total_steps"] == [64, 128, 192, 256]
+    trainer = PPOTrainer(tiny({"training.mode": "proxy"}), 3)
+    policy = trainer.run(should_stop=lambda: trainer.updates_done == 2).policy  # 128 steps
+    assert measures.judge(policy) == found["metrics"]["at"]["100"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_unit_ends_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_unit(SETTINGS, 3, tmp_path / "whole")
+    real = PPOTrainer.run
+
+    def cut(trainer: PPOTrainer, on_update: Callable[[UpdateRecord], None], stop: Any) -> Any:
+        def watch(record: UpdateRecord) -> None:
+            on_update(record)
+            if record.update == 3:
+                raise KeyboardInterrupt
+
+        return real(trainer, watch, stop)
+
+    monkeypatch.setattr(PPOTrainer, "run", cut)
+    with pytest.raises(KeyboardInterrupt):
+        train_unit(SETTINGS, 3, tmp_path / "cut")
+    monkeypatch.setattr(PPOTrainer, "run", real)
+    assert len(list((tmp_path / "cut").iterdir())) == 1
+    done: list[int] = []
+    one = PPOTrainer.train_one_update
+    monkeypatch.setattr(
+        PPOTrainer, "train_one_update", lambda self: done.append(self.updates_done) or one(self)
+    )
+    assert train_unit(SETTINGS, 3, tmp_path / "cut") == whole
+    assert done == [3]
+
+
+def test_seeds_and_settings_do_not_share_an_unfinished_run(tmp_path: Path) -> None:
+    assert train_unit(SETTINGS, 3, tmp_path) != train_unit(SETTINGS, 4, tmp_path)
+    keys = {measures._key(SETTINGS, 3), measures._key(SETTINGS, 4)}
+    assert len(keys | {measures._key(SETTINGS | {"judge": [256]}, 3)}) == 3
+
+
+def test_a_unit_stops_once_it_has_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "WINDOW", 2)
+    monkeypatch.setattr(measures, "POISON_SHARE", 1.1)
+    monkeypatch.setattr(measures, "MEALS", 0.0)
+    found = train_unit(SETTINGS | {"stop_when_learned": True}, 3, tmp_path)["metrics"]
+    assert found["learned_at"] == found["total_steps"] == 128
+
+
+def test_a_scripted_agent_stands_beside_in_other_worlds_for_each_seed(tmp_path: Path) -> None:
+    settings = {"overrides": TINY, "scripted": "random", "judge": [100]}
+    first, second = (agent_unit(settings, seed, tmp_path)["metrics"]["at"] for seed in (1, 2))
+    assert first != second
+    config = tiny()
+    agent = ScriptedAgent("random", config)
+    scores = evaluate(agent, config, measures.JUDGE_SEED + 1, immortal=True)
+    assert first["100"]["immortal"] == vars(scores) == vars(replace(scores))
+
+
+def test_the_cascade_begins_with_the_trained_map(tmp_path: Path) -> None:
+    pytest.importorskip("captum")
+    found = train_unit(SETTINGS | {"judge": [], "cascade": True}, 3, tmp_path)["metrics"]
+    for stages in found["cascade"].values():
+        assert list(stages) == ["trained", "network_policy", "network_fc", "network_conv_2",
+                                "network_conv_0"]  # fmt: skip
+        assert stages["trained"] == 1.0
+        assert all(-1 <= value <= 1 for value in stages.values())

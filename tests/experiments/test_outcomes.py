@@ -1,0 +1,227 @@
+"""Predictions are judged by intervals over seeds: confirmed, refuted, or left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from goodharts_lib.experiments import outcomes, predictions, results
+from goodharts_lib.experiments.catalog import EXPERIMENTS, GAPS, SHARES
+from goodharts_lib.experiments.predictions import PREDICTIONS
+
+NOISE = (-20.0, -10.0, 0.0, 10.0, 20.0)
+
+
+def units(condition: str, metrics: Callable[[float], dict[str, Any]], noise: Any = NOISE) -> list:
+    return [
+        {"condition": condition, "seed": seed, "metrics": metrics(shake)}
+        for seed, shake in enumerate(noise)
+    ]
+
+
+def at(step: int, **scores: float) -> Callable[[float], dict[str, Any]]:
+    def metrics(shake: float) -> dict[str, Any]:
+        return {"at": {str(step): {"immortal": {k: v + shake for k, v in scores.items()}}}}
+
+    return metrics
+
+
+def cells(energy: dict[str, tuple[float, float]], proxy: dict[str, float]) -> dict[str, Any]:
+    """Results of the four modes: true energy early and late, proxy score late."""
+    made = []
+    for mode, (early, late) in energy.items():
+        for seed, shake in enumerate(NOISE):
+            moments = {
+                "300000": {"immortal": {"true_energy": early + shake, "proxy_score": 0.0}},
+                "1000000": {
+                    "immortal": {
+                        "true_energy": late + shake,
+                        "proxy_score": proxy.get(mode, 0.0) + shake / 10,
+                    }
+                },
+            }
+            made.append({"condition": mode, "seed": seed, "metrics": {"at": moments}})
+    return {"units": made}
+
+
+STORY = cells(
+    {
+        "ground_truth": (1400, 1600),
+        "proxy_jammed": (0, 1300),
+        "proxy": (-600, -650),
+        "proxy_sighted": (-590, -640),
+        "random": (-140, -140),
+    },
+    {"proxy": 217, "ground_truth": 176},
+)
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        outcomes.proxy_earns_more,
+        outcomes.proxy_below_random,
+        outcomes.sight_does_not_help,
+        outcomes.eyes_matter_early,
+    ],
+)
+def test_the_story_as_predicted_is_confirmed(judge: Callable[[Any], outcomes.Outcome]) -> None:
+    assert judge(STORY).verdict == "confirmed"
+
+
+def test_the_opposite_is_refuted_and_a_tie_left_open() -> None:
+    turned = cells(
+        {
+            "ground_truth": (1400, 1600),
+            "proxy_jammed": (1390, 0),
+            "proxy": (-600, 300),
+            "proxy_sighted": (-590, 900),
+            "random": (-140, -140),
+        },
+        {"proxy": 100, "ground_truth": 176},
+    )
+    assert outcomes.proxy_earns_more(turned).verdict == "refuted"
+    assert outcomes.proxy_below_random(turned).verdict == "refuted"
+    assert outcomes.sight_does_not_help(turned).verdict == "refuted"
+    assert outcomes.eyes_matter_early(turned).verdict == "refuted"
+    tie = cells(
+        {"proxy": (0, -140), "random": (0, -140), "proxy_sighted": (0, 0)},
+        {"proxy": 100, "ground_truth": 100},
+    )
+    assert outcomes.proxy_below_random(tie).verdict == "undecided"
+    assert outcomes.sight_does_not_help(tie).verdict == "undecided"
+
+
+def test_main_effects_are_those_of_the_table() -> None:
+    wages, eyes, ratios = outcomes.main_effects(STORY, outcomes.LATE)
+    assert wages == pytest.approx((1600 + 1300) / 2 - (-650 - 640) / 2)
+    assert eyes == pytest.approx((1600 - 640) / 2 - (1300 - 650) / 2)
+    assert np.median(ratios) == pytest.approx(eyes / wages, abs=0.01)
+
+
+def test_four_seeds_are_too_few() -> None:
+    few = {"units": [unit for unit in STORY["units"] if unit["seed"] < 4]}
+    with pytest.raises(outcomes.TooFewError, match="4 seeds of"):
+        outcomes.proxy_earns_more(few)
+
+
+def gaps(slope: float, *, blind: bool = True) -> dict[str, Any]:
+    made = []
+    for gap in GAPS:
+        for seed, shake in enumerate((-0.2, -0.1, 0.0, 0.1, 0.2)):
+            time = 40_000 * gap**slope * np.exp(shake) if gap else 1e9
+            learned = int(time) if time < 1_500_000 or not (blind or gap) else None
+            made.append(
+                {
+                    "condition": f"gap {gap:g}",
+                    "seed": seed,
+                    "metrics": {"learned_at": learned, "total_steps": learned or 1_500_000},
+                }
+            )
+    return {"units": made}
+
+
+def test_a_power_law_is_found_with_its_censored_runs() -> None:
+    stored = gaps(-1.5)
+    assert any(unit["metrics"]["learned_at"] is None for unit in stored["units"])
+    assert outcomes.gap_slope(stored).verdict == "confirmed"
+    assert outcomes.gap_slope(gaps(-0.3)).verdict == "refuted"
+    assert outcomes.learns_the_gap(stored).verdict == "confirmed"
+    assert outcomes.learns_the_gap(gaps(-1.5, blind=False)).verdict == "refuted"
+
+
+def phase(shift: float = 0.0) -> dict[str, Any]:
+    """Eaters of everything: poison's share of meals is its share of items, plus a shift."""
+    made: list[Any] = []
+    for share in SHARES:
+        for condition, meals in ((f"share {share:g}", 200.0), (f"random at {share:g}", 10.0)):
+            mine = share + (shift if condition.startswith("share") else 0.0)
+            for seed, shake in enumerate((-2.0, -1.0, 0.0, 1.0, 2.0)):
+                scores = {"food": (1 - mine) * (meals + shake), "poison": mine * (meals + shake)}
+                metrics = {"at": {"500000": {"immortal": scores}}}
+                made.append({"condition": condition, "seed": seed, "metrics": metrics})
+    return {"units": made}
+
+
+def test_the_line_is_confirmed_where_agents_eat_everything() -> None:
+    share, gain = outcomes.phase_line(phase(), harm=3.0)
+    assert min(share) == pytest.approx(0.05)
+    crossing = outcomes.fits.zero_crossing(share, gain, np.random.default_rng(0))
+    assert crossing.estimate == pytest.approx(0.25, abs=0.01)
+    assert outcomes.break_points(phase()).verdict == "confirmed"
+
+
+def test_every_prediction_names_an_experiment_and_a_way_to_fail() -> None:
+    assert len({p.key for p in PREDICTIONS}) == len(PREDICTIONS) >= 9
+    for prediction in PREDICTIONS:
+        assert prediction.experiment in EXPERIMENTS
+        assert prediction.refuted_if
+        assert prediction.seen
+
+
+def test_what_has_not_run_is_said_to_be_so(tmp_path: Path) -> None:
+    told = predictions.report(tmp_path)
+    assert told.count("NOT RUN") == len(PREDICTIONS)
+    assert "NOT TESTED YET" in told
+
+
+def test_stale_results_decide_nothing(tmp_path: Path) -> None:
+    definition = EXPERIMENTS["two_by_two"].definition() | {"measure": "another"}
+    stored = {
+        "definition": definition,
+        "definition_hash": results.hashed(definition),
+        "units": STORY["units"],
+        "manifest": {"checksum": results.checksum(STORY["units"])},
+    }
+    results.write(stored, tmp_path)
+    told = predictions.report(tmp_path)
+    assert "P1a  STALE" in told
+
+
+def test_the_report_gives_measured_and_verdict(tmp_path: Path) -> None:
+    cascade = {
+        "guided_backprop": {"network_fc": 0.5},
+        "gradient": {"network_fc": 0.01},
+        "integrated_gradients": {"network_fc": -0.02},
+    }
+    units = [
+        {**unit, "metrics": unit["metrics"] | {"cascade": with_shake(cascade, unit["seed"])}}
+        for unit in STORY["units"]
+    ]
+    definition = EXPERIMENTS["two_by_two"].definition()
+    stored = {
+        "definition": definition,
+        "definition_hash": results.hashed(definition),
+        "units": units,
+        "manifest": {"checksum": results.checksum(units)},
+    }
+    results.write(stored, tmp_path)
+    told = predictions.report(tmp_path)
+    for key in ("P1a", "P1b", "P5a", "P5b", "P8"):
+        assert f"{key}  CONFIRMED" in told
+    assert "measured:  difference +41.0 [" in told
+    table = predictions.report(tmp_path, markdown=True).splitlines()
+    assert len(table) == 2 + len(PREDICTIONS)
+    assert all(line.count("|") == 7 for line in table)
+
+
+def with_shake(cascade: dict[str, dict[str, float]], seed: int) -> dict[str, dict[str, float]]:
+    """The same correlations, a little different for each seed."""
+    return {
+        method: {layer: value + seed / 100 for layer, value in stages.items()}
+        for method, stages in cascade.items()
+    }
+
+
+def test_a_guided_map_that_forgets_refutes_the_prediction() -> None:
+    cascade = {method: {"network_fc": 0.0} for method in
+               ("guided_backprop", "gradient", "integrated_gradients")}  # fmt: skip
+    units = [
+        {**unit, "metrics": {"cascade": with_shake(cascade, unit["seed"])}}
+        for unit in STORY["units"]
+    ]
+    assert outcomes.guided_fails({"units": units}).verdict == "refuted"

@@ -1,0 +1,21 @@
+"""PREDICTIONS.md says what the library says, and what the stored results say."""
+
+from __future__ import annotations
+
+from training.tiny import ROOT
+
+from goodharts_lib.experiments import predictions, results
+
+PAGE = (ROOT / "PREDICTIONS.md").read_text(encoding="utf-8")
+
+
+def test_its_table_is_the_report_of_the_stored_results() -> None:
+    shown = PAGE.split("<!-- report -->\n")[1].split("\n<!-- end -->")[0]
+    assert shown == predictions.report(results.shipped(), markdown=True)
+
+
+def test_it_says_what_had_been_seen_and_what_is_not_tested() -> None:
+    for prediction in predictions.PREDICTIONS:
+        assert f"- {prediction.key}: {prediction.seen}." in PAGE
+    for untested in predictions.UNTESTED:
+        assert f"- {untested.key}: {untested.claim}" in PAGE
