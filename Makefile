@@ -27,7 +27,8 @@ notebooks: .venv/.all ## Execute all notebooks afresh, in place
 	@echo "Executing all notebooks in place."
 	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.kernel_name=python3 --ExecutePreprocessor.timeout=600 \
-		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+		--ExecutePreprocessor.record_timing=False \
+		--ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 
 serve: $(SITE) ## Serve the site on localhost (PORT=8000), building it if something changed
 	@echo "Serving _build/html at http://localhost:$(PORT)/ - stop with Ctrl-C."

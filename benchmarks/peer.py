@@ -55,7 +55,7 @@ def available() -> bool:
 def _serve(connection: Connection, config: Config) -> None:
     import torch
 
-    from benchmarks import sb3
+    from goodharts_lib.experiments import sb3
 
     model = sb3.build(config)
     size = sum(p.numel() for p in model.policy.parameters())

@@ -132,7 +132,7 @@ def test_a_target_is_told_in_plain_words() -> None:
 @pytest.mark.slow
 def test_the_peer_does_the_same_work() -> None:
     pytest.importorskip("stable_baselines3")
-    from benchmarks import sb3
+    from goodharts_lib.experiments import sb3
 
     few = {"training.n_envs": 3, "training.steps_per_env": 4, "training.n_minibatches": 2,
            "training.steps_per_episode": 5, "training.network": "small_cnn"}  # fmt: skip

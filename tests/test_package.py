@@ -103,7 +103,10 @@ changed = [name for name in os.environ if os.environ[name] != before.get(name)]
 assert not [n for n in changed if n.startswith(("GOODHARTS", "HSA", "CUBLAS", "TORCH"))], changed
 """
 
-EXTRAS = ("gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed", "joblib", "tornado")
+EXTRAS = (
+    "gymnasium", "captum", "ipywidgets", "IPython", "dask", "distributed", "joblib", "tornado",
+    "stable_baselines3",
+)  # fmt: skip
 
 
 def test_every_module_imports_quietly_and_writes_nothing(tmp_path: Path) -> None:

@@ -99,6 +99,22 @@ def _counts(share: float) -> dict[str, Any]:
     }
 
 
+def _replication() -> Experiment:
+    """Both implementations on the same three seeds; too few for a claim, enough for a defect."""
+    conditions = []
+    for mode in MODES:
+        settings = {"overrides": _overrides(mode, EARLY), "judge": [EARLY]}
+        conditions.append(Condition(f"ours {mode}", settings, FIVE[:3]))
+        conditions.append(Condition(f"sb3 {mode}", settings | {"peer": True}, FIVE[:3]))
+    return Experiment(
+        name="replication",
+        question="Do two independent implementations of PPO tell the same story?",
+        primary=f"at.{EARLY}.immortal.true_energy",
+        conditions=tuple(conditions),
+        measure=agent_unit,
+    )
+
+
 def _shipped() -> tuple[Experiment, ...]:
     ten, five = dict.fromkeys(MODES, TEN), dict.fromkeys(MODES, FIVE)
     two_by_two = Experiment(
@@ -191,7 +207,7 @@ def _shipped() -> tuple[Experiment, ...]:
         conditions=_modes(five, (EARLY, LATE), training__shaping=False),
         measure=agent_unit,
     )
-    return two_by_two, two_by_two_base, mortality, gap, phase, lures, shaping
+    return _replication(), two_by_two, two_by_two_base, mortality, gap, phase, lures, shaping
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _shipped()}

@@ -93,9 +93,35 @@ def walk_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     return {"metrics": {"at": {str(step): scores for step in settings["judge"]}}}
 
 
+def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Train one agent with stable-baselines3's PPO, and judge it in the end as ours are judged.
+
+    Args:
+        settings: ``overrides`` of the configuration, and ``judge``, with the last step alone.
+        seed: training seed.
+        scratch: unused.
+    """
+    from goodharts_lib.experiments import sb3  # an extra
+
+    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
+    runtime.apply(runtime.place(config))
+    model = sb3.build(config, seed)
+    model.learn(config.training.timesteps)
+    peer = sb3.Peer(model, config)
+    scores = {
+        "immortal": asdict(evaluate(peer, config, JUDGE_SEED, immortal=True)),
+        "mortal": asdict(evaluate(peer, config, JUDGE_SEED)),
+    }
+    return {"metrics": {"at": {str(settings["judge"][-1]): scores}}}
+
+
 def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
-    """Do `walk_unit` for a scripted agent, `train_unit` for any other."""
-    unit = walk_unit if "scripted" in settings else train_unit
+    """Do `walk_unit` for a scripted agent, `peer_unit` for a peer, `train_unit` for any other."""
+    unit = train_unit
+    if "scripted" in settings:
+        unit = walk_unit
+    elif settings.get("peer"):
+        unit = peer_unit
     return unit(settings, seed, scratch)
 
 

@@ -3,58 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
-from goodharts_lib.config import Config
-from goodharts_lib.errors import UserError, one_of, run_command
+from goodharts_lib.cli import Parser, add_config_arguments, seed
+from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.modes import MODES
-from goodharts_lib.networks.registry import get_network
-from goodharts_lib.runtime import place
+from goodharts_lib.training.control import Link
+from goodharts_lib.training.parallel import INTERRUPTED, Processes
 from goodharts_lib.training.ppo import checkpoint
-from goodharts_lib.training.ppo.records import UpdateRecord
+from goodharts_lib.training.ppo.records import TrainResult, UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer, TrainingDivergedError
 from goodharts_lib.training.progress import Progress
+from goodharts_lib.training.runs import Run, fresh_runs, resumed_runs
 from goodharts_lib.training.train_log import TrainLog
 
-INTERRUPTED = 130  # the shell's convention for Ctrl-C
 
+def execute(run: Run, link: Link | None = None) -> int:
+    """Do one run, writing its checkpoint, logs and model; return an exit status.
 
-@dataclass(frozen=True)
-class Run:
-    """One run to do: a fresh one, or the continuation of a checkpoint."""
-
-    mode: str
-    checkpoint: Path  # where its checkpoint lies while it is unfinished
-    log_dir: Path
-    config: Config | None = None  # None: resume
-    seed: int = 0
-
-    @property
-    def models_dir(self) -> Path:
-        """Where its model goes."""
-        return self.checkpoint.parent
-
-
-def execute(run: Run) -> int:
-    """Do one run, writing its checkpoint, logs and model; return an exit status."""
-    if run.config is None:
-        trainer, facts = checkpoint.load_checkpoint(run.checkpoint)
-        log = TrainLog(run.log_dir, facts["log_stem"])
-        log.cut(trainer.updates_done, trainer.episodes_done)
-        before = float(facts["wall_time"])
-    else:
-        trainer, before = PPOTrainer(run.config, run.seed), 0.0
-        log = TrainLog.create(run.log_dir, run.mode)
+    Args:
+        run: what to do.
+        link: to whoever watches and may pause or stop it. It changes nothing that is written.
+    """
+    trainer, log, before = _begin(run)
     start = time.monotonic()
 
     def save() -> None:
@@ -65,33 +43,61 @@ def execute(run: Run) -> int:
         }
         checkpoint.save_checkpoint(run.checkpoint, trainer, facts)
 
-    if run.config is not None:
+    if not run.resume:
         save()  # before the first update: from here on nothing can be lost
     print(f"[{run.mode}] {trainer.placement}; learning rate {trainer.learning_rate:g}; "
           f"logs {log.directory / log.stem}_*", flush=True)  # fmt: skip
     progress = Progress(trainer)
+    interrupted = _interruption()
+    if link is not None:
+        link.announce(log.stem)
 
     def on_update(record: UpdateRecord) -> None:
         log.write(record)
         if record.update % trainer.config.training.checkpoint_interval == 0:
             save()
+        if link is not None:
+            link.show(trainer.stream.views[0])
         progress(record)
 
+    should_stop = interrupted if link is None else partial(link.hold, interrupted)
     try:
-        result = trainer.run(on_update, _interruption())
+        result = trainer.run(on_update, should_stop)
     except TrainingDivergedError as error:
         print(f"error: [{run.mode}] {error} The last good checkpoint is {run.checkpoint}.",
               file=sys.stderr)  # fmt: skip
         return 1
     if not result.finished:
         save()
-        print(f"[{run.mode}] stopped after {result.total_steps:,} steps. Continue with: "
-              f"python -m goodharts_lib.training.train_ppo --resume {run.checkpoint}")  # fmt: skip
-        return INTERRUPTED
+    wall_time = before + time.monotonic() - start
+    return _end(run, result, log, wall_time, interrupted=interrupted())
+
+
+def _begin(run: Run) -> tuple[PPOTrainer, TrainLog, float]:
+    """Return the run's trainer, its log, and the seconds it has taken before."""
+    if not run.resume:
+        return PPOTrainer(run.config, run.seed), TrainLog.create(run.log_dir, run.mode), 0.0
+    trainer, facts = checkpoint.load_checkpoint(run.checkpoint)
+    log = TrainLog(run.log_dir, facts["log_stem"])
+    log.cut(trainer.updates_done, trainer.episodes_done)
+    return trainer, log, float(facts["wall_time"])
+
+
+def _end(
+    run: Run, result: TrainResult, log: TrainLog, wall_time: float, *, interrupted: bool
+) -> int:
+    """Write the model, unless the run was interrupted, and say where everything is."""
+    resume = f"python -m goodharts_lib.training.train_ppo --resume {run.checkpoint}"
+    if not result.finished:
+        print(f"[{run.mode}] stopped after {result.total_steps:,} steps. Continue with: {resume}",
+              flush=True)  # fmt: skip
+        if interrupted:
+            return INTERRUPTED
     model = checkpoint.model_path(run.models_dir, run.mode)
-    checkpoint.save_model(model, result.policy, trainer.seed, result.total_steps)
-    log.finish(result, model, before + time.monotonic() - start)
-    run.checkpoint.unlink(missing_ok=True)
+    checkpoint.save_model(model, result.policy, result.seed, result.total_steps)
+    log.finish(result, model, wall_time)
+    if result.finished:
+        run.checkpoint.unlink(missing_ok=True)
     print(f"[{run.mode}] {result.profile}")
     print(f"[{run.mode}] model {model}, summary {log.summary}", flush=True)
     return 0
@@ -119,117 +125,26 @@ def execute_all(runs: Sequence[Run], *, sequential: bool) -> int:
             if worst == INTERRUPTED:
                 break
         return worst
-    return _execute_parallel(runs)
+    return Processes({run.mode: partial(execute, run) for run in runs}, _cores()).finish()
 
 
-def _execute_parallel(runs: Sequence[Run]) -> int:
-    """Do several runs in processes, at most one per core at a time."""
-    context = multiprocessing.get_context("spawn")
-    waiting = [context.Process(target=_child, args=(run,), name=run.mode) for run in runs]
-    running: list[Any] = []
-    stopping: list[int] = []
-    status = 0
-
-    def stop(number: int, _frame: Any) -> None:
-        stopping.append(number)
-        for process in running:
-            process.terminate()  # SIGTERM: they save and say how to go on
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    while running or (waiting and not stopping):
-        while waiting and not stopping and len(running) < (os.cpu_count() or 1):
-            running.append(waiting.pop(0))
-            running[-1].start()
-        multiprocessing.connection.wait([process.sentinel for process in running])
-        for process in [p for p in running if not p.is_alive()]:
-            running.remove(process)
-            code = process.exitcode or 0
-            if code not in (0, 1, 2, INTERRUPTED) and not stopping:
-                print(f"error: the process of {process.name} ended with status {code}; "
-                      "its last checkpoint is kept.", file=sys.stderr)  # fmt: skip
-            status = max(status, code if code > 0 else int(code < 0))
-    if waiting:
-        print(f"not started: {', '.join(process.name for process in waiting)}.")
-    return INTERRUPTED if stopping else status
-
-
-def _child(run: Run) -> None:
-    run_command(lambda: execute(run))
-
-
-def fresh_runs(args: argparse.Namespace) -> tuple[list[Run], Config, str]:
-    """Return the runs that the arguments ask for, all checked, their configuration, its origin."""
-    flags: dict[str, Any] = {}
-    for name, key in (
-        ("timesteps", "training.timesteps"),
-        ("n_envs", "training.n_envs"),
-        ("network", "training.network"),
-        ("lr", "training.learning_rate"),
-    ):
-        if hasattr(args, name):
-            flags[key] = getattr(args, name)
-    if args.mortal:
-        flags["agent.mortal"] = True
-    if args.deterministic:
-        flags["runtime.deterministic"] = True
-    config, origin = command_config(args, flags)
-    train = config.training
-    if hasattr(args, "updates"):
-        steps = args.updates * train.n_envs * train.steps_per_env
-        config = config.with_overrides({"training.timesteps": steps})
-    wanted = getattr(args, "mode", train.mode)
-    modes = list(MODES) if wanted == "all" else [one_of("mode", wanted, [*MODES, "all"])]
-    if len(modes) > 1 and config.runtime.threads == 0:
-        config = config.with_overrides({"runtime.threads": 1})
-    get_network(config.training.network)
-    place(config)
-    models_dir, log_dir = Path(args.models_dir), Path(args.log_dir)
-    runs = [
-        Run(
-            mode,
-            checkpoint.checkpoint_path(models_dir, mode),
-            log_dir,
-            config.with_overrides({"training.mode": mode}),
-            args.seed,
-        )
-        for mode in modes
-    ]
-    for run in runs:
-        if run.checkpoint.exists() and not args.overwrite:
-            raise UserError(
-                f"{run.checkpoint} is an unfinished run: continue it with --resume "
-                f"{run.checkpoint}, or replace it with --overwrite."
-            )
-    checkpoint.probe_directory(models_dir)
-    checkpoint.probe_directory(log_dir)
-    return runs, config, origin
-
-
-def resumed_runs(path: Path) -> list[Run]:
-    """Return the unfinished runs at a checkpoint file or in a folder; none if all are complete.
+def execute_watched(runs: Sequence[Run], *, sequential: bool) -> int:
+    """Do runs in processes of their own, with a dashboard; return the worst status.
 
     Raises:
-        UserError: there is neither an unfinished nor a finished run.
+        UserError: there is neither a display nor what serving a browser takes.
     """
-    ending = ".checkpoint.safetensors"
-    files = sorted(path.glob(f"ppo_*{ending}")) if path.is_dir() else [path]
-    if not path.is_dir() and not path.name.endswith(ending):
-        raise UserError(f"{path} is not a checkpoint: its name must end in {ending}.")
-    found = [file for file in files if file.exists()]
-    if not found:
-        finished = path.with_name(path.name.replace(ending, ".safetensors"))
-        done = any(path.glob("ppo_*.safetensors")) if path.is_dir() else finished.exists()
-        if not done:
-            raise UserError(f"there is no run to continue at {path}.")
-    runs = []
-    for file in found:
-        trainer, facts = checkpoint.load_checkpoint(file)  # a damaged file is found out now
-        log_dir = Path(os.path.normpath(file.parent / facts["log_dir"]))
-        checkpoint.probe_directory(file.parent)
-        checkpoint.probe_directory(log_dir)
-        runs.append(Run(trainer.mode.name, file, log_dir))
-    return runs
+    from goodharts_lib.training.watch import Watch, Watched  # matplotlib, for this case alone
+
+    links = {run.mode: Link(2 * run.config.agent.view_range + 1) for run in runs}
+    jobs = {run.mode: partial(execute, run, links[run.mode]) for run in runs}
+    processes = Processes(jobs, 1 if sequential else _cores())
+    watched = [Watched(run.mode, run.config, run.log_dir, links[run.mode]) for run in runs]
+    return Watch(processes, watched).run()
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 def _parser() -> Parser:
@@ -247,6 +162,10 @@ def _parser() -> Parser:
     parser.add_argument("--mortal", action="store_true", help="let agents die while they train")
     parser.add_argument("--sequential", action="store_true", help="one mode after the other")
     parser.add_argument("--deterministic", action="store_true", help="same bits on a GPU")
+    parser.add_argument("--dashboard", action="store_true", help=(
+        "draw the runs while they go on, in a window or in the browser; its Stop Training ends "
+        "each run after its current update, with a model of what it learned so far and a "
+        "checkpoint for --resume; closing it ends nothing"))  # fmt: skip
     parser.add_argument("--resume", metavar="PATH", help="a checkpoint, or a folder of them")
     parser.add_argument("--overwrite", action="store_true", help="replace unfinished runs")
     parser.add_argument("--models-dir", default="models", help="where models go")
@@ -258,16 +177,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(arguments)
+    do = execute_watched if args.dashboard else execute_all
     if args.resume is not None:
         others = [a for a in arguments if a.startswith("--") and not a.startswith("--resume")]
-        if any(name != "--sequential" for name in others):
+        others = [name for name in others if name not in ("--sequential", "--dashboard")]
+        if others:
             raise UserError(f"--resume uses the run's own settings: leave out {others[0]}.")
         runs = resumed_runs(Path(args.resume))
         if not runs:
             print(f"Nothing to do: the run at {args.resume} is complete.")
             return 0
-        print(f"Resuming {', '.join(run.mode for run in runs)}.")
-        return execute_all(runs, sequential=args.sequential)
+        print(f"Resuming {', '.join(run.mode for run in runs)}.", flush=True)
+        return do(runs, sequential=args.sequential)
     runs, config, origin = fresh_runs(args)
     train = config.training
     per_update = train.n_envs * train.steps_per_env
@@ -276,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Training {', '.join(run.mode for run in runs)} with {train.network}: {updates} updates "
           f"of {per_update:,} steps, {updates * per_update:,} steps per mode, seed {args.seed}; "
           f"models go to {args.models_dir}/", flush=True)  # fmt: skip
-    return execute_all(runs, sequential=args.sequential)
+    return do(runs, sequential=args.sequential)
 
 
 if __name__ == "__main__":

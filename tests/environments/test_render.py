@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from goodharts_lib.environments.cells import Cell
-from goodharts_lib.environments.render import PALETTE, Palette, render_rgb, view_rgb
+from goodharts_lib.environments.render import PALETTE, Palette, glow_rgb, render_rgb, view_rgb
 
 NOBODY = np.zeros((0, 2), int)
 
@@ -124,3 +124,12 @@ def test_what_is_no_grid_is_refused(grid: list[object]) -> None:
 def test_a_cell_needs_a_pixel() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         render_rgb([[0]], NOBODY, cell_pixels=0)
+
+
+def test_what_glows_alike_looks_alike() -> None:
+    view = [[0, 2], [3, 4]]  # empty, food, poison, prey
+    picture = glow_rgb(view, [0.0, 0.0, 1.0, 0.9, 0.3, 1.0], cell_pixels=3)
+    assert picture.shape == (6, 6, 3)
+    assert [picture[y, x, 0] for y, x in ((0, 0), (0, 3), (3, 0), (3, 3))] == [255, 51, 71, 194]
+    assert (picture[:3, 3:] == 51).all()
+    assert (glow_rgb([[0]], [1.7]) == glow_rgb([[0]], [1.0])).all()

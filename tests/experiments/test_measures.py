@@ -131,3 +131,12 @@ def test_the_cascade_begins_with_the_trained_map(tmp_path: Path) -> None:
                                 "network_conv_0"]  # fmt: skip
         assert stages["trained"] == 1.0
         assert all(-1 <= value <= 1 for value in stages.values())
+
+
+def test_a_peer_is_trained_and_judged_like_ours(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    settings = SETTINGS | {"judge": [256], "peer": True}
+    found = agent_unit(settings, 3, tmp_path)
+    assert agent_unit(settings, 3, tmp_path) == found
+    assert agent_unit(settings, 4, tmp_path) != found
+    assert set(found["metrics"]["at"]["256"]) == {"immortal", "mortal"}

@@ -228,6 +228,8 @@ ROWS = [
     Row(f"train --resume {CHECKPOINT}", "holds foreign weights", foreign_checkpoint),
     Row(f"train --resume {CHECKPOINT}", "is a model, not a checkpoint", model_as_checkpoint),
     Row(f"train --resume {CHECKPOINT} --lr 0.1", "leave out --lr", unfinished),
+    Row(f"train --resume {CHECKPOINT} --dashboard --lr 0.1", "leave out --lr", unfinished),
+    Row("train --dashboard --mode nonsense", "unknown mode 'nonsense'"),
     Row("train --seed 3 --resume models", "leave out --seed", unfinished),
     Row("train --resume", "argument --resume: expected one argument"),
     Row(f"train --resume {CHECKPOINT}", "cannot write to the folder", blocked_logs_of_a_run),

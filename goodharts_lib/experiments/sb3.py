@@ -1,10 +1,15 @@
-"""Stable-Baselines3's PPO, doing the same work as `PPOTrainer`. Imported only where it is asked."""
+"""Stable-Baselines3's PPO (Raffin et al. 2021), doing the same work as `PPOTrainer`.
+
+Its code is not ours: where two implementations agree, a result is no slip of either. It meets the
+world through the Gymnasium adaptor. Imported where it is asked for: it needs the extra `bench`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -13,11 +18,14 @@ from torch import Tensor, nn
 
 from goodharts_lib.config import Config
 from goodharts_lib.environments.gym_env import GoodhartTrapVectorEnv
+from goodharts_lib.environments.observe import Encoder
+from goodharts_lib.modes import get_mode
 from goodharts_lib.networks.registry import get_network
+from goodharts_lib.training.ppo.rollout import sample_actions
 
 
-def build(config: Config) -> PPO:
-    """Return the peer of `PPOTrainer(config, 0)`: same world, net and hyperparameters."""
+def build(config: Config, seed: int = 0) -> PPO:
+    """Return the peer of `PPOTrainer(config, seed)`: same world, net and hyperparameters."""
     train = config.training
     rate = train.learning_rate
     return PPO(
@@ -41,8 +49,22 @@ def build(config: Config) -> PPO:
             "optimizer_kwargs": {"eps": train.adam_eps},
         },
         device=config.runtime.device,
-        seed=0,
+        seed=seed,
     )
+
+
+class Peer:
+    """A trained peer as a policy that acts on views, in the eyes of its mode."""
+
+    def __init__(self, model: PPO, config: Config) -> None:
+        self.name = config.training.mode
+        self._policy = model.policy
+        self._encoder = Encoder(get_mode(self.name), config)
+
+    def act(self, views: Tensor, generator: torch.Generator) -> Tensor:
+        """Choose one action per view: (n, V, V) uint8 to (n,) int64."""
+        told: Any = self._policy.get_distribution(self._encoder(views).contiguous())
+        return sample_actions(told.distribution.logits, generator)[0]
 
 
 class Features(BaseFeaturesExtractor):

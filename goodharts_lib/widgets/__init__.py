@@ -1,0 +1,1 @@
+"""Panels for notebooks. They need the `notebooks` extra, and draw nothing themselves."""
