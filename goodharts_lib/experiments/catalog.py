@@ -115,99 +115,109 @@ def _replication() -> Experiment:
     )
 
 
-def _shipped() -> tuple[Experiment, ...]:
-    ten, five = dict.fromkeys(MODES, TEN), dict.fromkeys(MODES, FIVE)
-    two_by_two = Experiment(
+def _two_by_two() -> Experiment:
+    return Experiment(
         name="two_by_two",
         question="Is it what the agent sees, or what it is paid?",
         primary=f"at.{LATE}.immortal.true_energy",
-        conditions=_modes(ten, MOMENTS, cascade=True) + _walks(TEN, (EARLY, LATE), *SCRIPTED),
+        conditions=_modes(dict.fromkeys(MODES, TEN), MOMENTS, cascade=True)
+        + _walks(TEN, (EARLY, LATE), *SCRIPTED),
         measure=agent_unit,
     )
-    two_by_two_base = Experiment(
+
+
+def _two_by_two_base() -> Experiment:
+    return Experiment(
         name="two_by_two_base",
         question="Does the default network agree with the small one on the four cells?",
         primary=f"at.{EARLY}.immortal.true_energy",
-        conditions=_modes(five, (100_000, EARLY), network="base_cnn"),
+        conditions=_modes(dict.fromkeys(MODES, FIVE), (100_000, EARLY), network="base_cnn"),
         measure=agent_unit,
     )
-    mortality = Experiment(
+
+
+def _mortality() -> Experiment:
+    judge = (100_000, EARLY, 600_000, LATE, 1_500_000, 2_000_000)
+    seeds = dict.fromkeys(MODES, FIVE) | {"proxy": TEN}
+    return Experiment(
         name="mortality",
         question="What does death teach?",
         primary="at.2000000.immortal.true_energy",
-        conditions=_modes(
-            five | {"proxy": TEN}, (100_000, EARLY, 600_000, LATE, 1_500_000, 2_000_000),
-            agent__mortal=True,
-        ) + _walks(TEN, (2_000_000,), "random"),
+        conditions=_modes(seeds, judge, agent__mortal=True)
+        + _walks(TEN, (2_000_000,), "random"),
         measure=agent_unit,
-    )  # fmt: skip
-    gap = Experiment(
+    )
+
+
+def _gaps() -> Experiment:
+    plain = [Condition(f"gap {gap:g}", _gap(gap), FIVE) for gap in GAPS]
+    larger = [
+        Condition(f"gap {gap:g} seen as {10 * gap:g}", _gap(gap, scale=10.0), FIVE)
+        for gap in (0.01, 0.02)
+    ]
+    noisy = [
+        Condition(f"gap 0.1 noise {noise:g}", _gap(0.1, noise=noise), FIVE) for noise in NOISES
+    ]
+    return Experiment(
         name="gap",
         question="How long does it take to learn a difference that is hard to see?",
         primary="total_steps",
-        conditions=(
-            *(Condition(f"gap {gap:g}", _gap(gap), FIVE) for gap in GAPS),
-            *(Condition(f"gap {gap:g} seen as {10 * gap:g}", _gap(gap, scale=10.0), FIVE)
-              for gap in (0.01, 0.02)),
-            *(Condition(f"gap 0.1 noise {noise:g}", _gap(0.1, noise=noise), FIVE)
-              for noise in NOISES),
-        ),
-        measure=agent_unit,
-    )  # fmt: skip
-    phase = Experiment(
-        name="phase",
-        question="When does a good-enough proxy turn harmful?",
-        primary="at.500000.immortal.true_energy",
-        conditions=tuple(
-            Condition(
-                f"share {share:g}",
-                {
-                    "overrides": _overrides("proxy", 500_000, **_counts(share)),
-                    "judge": [500_000],
-                    "curve_every": 6,
-                },
-                FIVE,
-            )
-            for share in SHARES
-        )
-        + tuple(
-            walk
-            for share in SHARES
-            for walk in _walks(
-                FIVE, (500_000,), "random", suffix=f" at {share:g}", **_counts(share)
-            )
-        ),
+        conditions=(*plain, *larger, *noisy),
         measure=agent_unit,
     )
-    lures = Experiment(
+
+
+def _phase() -> Experiment:
+    steps = 500_000
+    conditions: list[Condition] = []
+    for share in SHARES:
+        counts = _counts(share)
+        overrides = _overrides("proxy", steps, **counts)
+        settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
+        conditions.append(Condition(f"share {share:g}", settings, FIVE))
+        conditions += _walks(FIVE, (steps,), "random", suffix=f" at {share:g}", **counts)
+    return Experiment(
+        name="phase",
+        question="When does a good-enough proxy turn harmful?",
+        primary=f"at.{steps}.immortal.true_energy",
+        conditions=tuple(conditions),
+        measure=agent_unit,
+    )
+
+
+def _lures() -> Experiment:
+    steps = 500_000
+    conditions = []
+    for lure in LURES:
+        overrides = _overrides(
+            "proxy", steps, items__poison_interestingness=lure, runtime__precision="float32"
+        )
+        settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
+        conditions.append(Condition(f"poison at {lure:g}", settings, FIVE))
+    return Experiment(
         name="interestingness",
         question="How right must a proxy be?",
-        primary="at.500000.immortal.true_energy",
-        conditions=tuple(
-            Condition(
-                f"poison at {lure:g}",
-                {
-                    "overrides": _overrides(
-                        "proxy", 500_000, items__poison_interestingness=lure,
-                        runtime__precision="float32",
-                    ),
-                    "judge": [500_000],
-                    "curve_every": 6,
-                },
-                FIVE,
-            )
-            for lure in LURES
-        ),
+        primary=f"at.{steps}.immortal.true_energy",
+        conditions=tuple(conditions),
         measure=agent_unit,
-    )  # fmt: skip
-    shaping = Experiment(
+    )
+
+
+def _shaping_off() -> Experiment:
+    seeds = dict.fromkeys(MODES, FIVE)
+    return Experiment(
         name="shaping_off",
         question="Do the conclusions rest on the shaping of the reward?",
         primary=f"at.{LATE}.immortal.true_energy",
-        conditions=_modes(five, (EARLY, LATE), training__shaping=False),
+        conditions=_modes(seeds, (EARLY, LATE), training__shaping=False),
         measure=agent_unit,
     )
-    return _replication(), two_by_two, two_by_two_base, mortality, gap, phase, lures, shaping
 
 
-EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _shipped()}
+EXPERIMENTS: Mapping[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        _replication(), _two_by_two(), _two_by_two_base(), _mortality(), _gaps(), _phase(),
+        _lures(), _shaping_off(),
+    )
+}  # fmt: skip
