@@ -24,6 +24,7 @@ GAPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 NOISES = (0.01, 0.02, 0.05, 0.1, 0.2)
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)  # poison among all items
 ITEMS = 185  # the mean of the training range: 125 food and 60 poison
+SAMPLES = (1_000, 3_000, 10_000, 30_000)  # demonstrations of a scripted expert
 LURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)  # interestingness of poison
 
 
@@ -203,6 +204,31 @@ def _lures() -> Experiment:
     )
 
 
+def _cloning() -> Experiment:
+    conditions: list[Condition] = []
+    for expert in ("food_only", "omniscient_seeker"):
+        for samples in SAMPLES:
+            for rounds in (0, 5) if expert == "food_only" else (0,):
+                changed = {
+                    "training.network": "small_cnn",
+                    "cloning.samples": samples,
+                    "cloning.dagger_rounds": rounds,
+                }
+                name = f"{expert} {samples}" + " DAgger" * bool(rounds)
+                conditions.append(
+                    Condition(name, {"overrides": changed, "expert": expert}, FIVE)
+                )
+        walk: dict[str, Any] = {"overrides": {}, "scripted": expert, "judge": ["end"]}
+        conditions.append(Condition(f"{expert} itself", walk, FIVE))
+    return Experiment(
+        name="cloning",
+        question="Does copying an expert well mean living well?",
+        primary="at.end.immortal.true_energy",
+        conditions=tuple(conditions),
+        measure=agent_unit,
+    )
+
+
 def _shaping_off() -> Experiment:
     seeds = dict.fromkeys(MODES, FIVE)
     return Experiment(
@@ -218,6 +244,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         _replication(), _two_by_two(), _two_by_two_base(), _mortality(), _gaps(), _phase(),
-        _lures(), _shaping_off(),
+        _cloning(), _lures(), _shaping_off(),
     )
 }  # fmt: skip

@@ -79,7 +79,9 @@ class Experiment:
         conditions = {}
         for condition in self.conditions:
             config = load_config(overrides=condition.settings.get("overrides")).to_dict()
-            del config["runtime"], config["cloning"]  # no unit's numbers rest on their defaults
+            del config["runtime"]  # where numbers are computed, not which
+            if "expert" not in condition.settings:
+                del config["cloning"]  # only clones read it
             conditions[condition.name] = {"settings": dict(condition.settings), "config": config}
         return {
             "name": self.name,

@@ -21,9 +21,11 @@ from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 from goodharts_lib.training.saliency_sanity import randomisation_cascade
 from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_views, swap_effect
+from goodharts_lib.training.train import clone
 
 JUDGE_SEED = 1_000_000  # worlds of all evaluations, far from every training seed
 CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
+EPOCH_CURVE = ("accuracy", "cross_entropy", "true_energy_sampled", "true_energy_greedy")
 WINDOW = 5  # updates over which an agent must behave as learned
 POISON_SHARE = 0.05  # of its meals: at most, to count as learned
 CASCADE_VIEWS = 50
@@ -60,7 +62,8 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
     def on_update(record: UpdateRecord) -> None:
         rows.append([record.total_steps, *(getattr(record, key) for key in CURVE)])
         if record.update in judged:
-            at[str(judged[record.update])] = judge(trainer.policy())
+            last = record.update == max(judged)
+            at[str(judged[record.update])] = judge(trainer.policy(), thorough=last)
         if record.update % config.training.checkpoint_interval == 0:
             checkpoint.save_checkpoint(kept, trainer, {"rows": rows, "at": at})
 
@@ -115,31 +118,58 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     return {"metrics": {"at": {str(settings["judge"][-1]): scores}}}
 
 
+def clone_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Clone a scripted expert, and judge the clone in the end.
+
+    Args:
+        settings: ``overrides`` of the configuration, and ``expert``, whom to copy.
+        seed: training seed.
+        scratch: unused.
+
+    Returns:
+        ``metrics``: ``at.end``, see `judge`, and ``last_epoch``; ``curves``: columns over epochs.
+    """
+    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
+    result = clone(config, settings["expert"], seed)
+    epochs = [asdict(record) for record in result.history]
+    at = {"end": judge(result.policy, thorough=True)}
+    return {
+        "metrics": {"at": at, "last_epoch": epochs[-1]},
+        "curves": {key: [float(f"{e[key]:.4g}") for e in epochs] for key in EPOCH_CURVE},
+    }
+
+
 def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
-    """Do `walk_unit` for a scripted agent, `peer_unit` for a peer, `train_unit` for any other."""
+    """Do the unit that fits: of a scripted agent, a clone, a peer, or one that we train."""
     unit = train_unit
     if "scripted" in settings:
         unit = walk_unit
+    elif "expert" in settings:
+        unit = clone_unit
     elif settings.get("peer"):
         unit = peer_unit
     return unit(settings, seed, scratch)
 
 
-def judge(policy: LearnedPolicy) -> dict[str, Any]:
+def judge(policy: LearnedPolicy, *, thorough: bool) -> dict[str, Any]:
     """Return a policy's scores in the worlds of its own `[evaluation]`, and its swap effect.
 
-    Sampled in immortal and in mortal worlds, greedy in mortal ones.
+    Args:
+        policy: acts sampled, in immortal worlds.
+        thorough: judge it in mortal worlds as well, sampled and greedy.
     """
     config = policy.config
     generator = runtime.make_generators(JUDGE_SEED, policy.device)["world"]
     views = sample_views(config, N_VIEWS, generator)
     swapped = swap_effect(policy, views, nearest_food(views, config), generator)
-    return {
+    scores: dict[str, Any] = {
         "immortal": asdict(evaluate(policy, config, JUDGE_SEED, immortal=True)),
-        "mortal": asdict(evaluate(policy, config, JUDGE_SEED)),
-        "greedy": asdict(evaluate(policy.decoded(greedy=True), config, JUDGE_SEED)),
         "swap": swapped.means(),
     }
+    if thorough:
+        scores["mortal"] = asdict(evaluate(policy, config, JUDGE_SEED))
+        scores["greedy"] = asdict(evaluate(policy.decoded(greedy=True), config, JUDGE_SEED))
+    return scores
 
 
 def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:

@@ -228,6 +228,37 @@ def _worst(verdicts: Sequence[str]) -> Literal["confirmed", "refuted", "undecide
     return "undecided" if "undecided" in verdicts or not verdicts else "confirmed"
 
 
+def copies_fall_short(stored: Stored) -> Outcome:
+    """P7a: accuracy of the clones of food_only, and how much less they make than their expert."""
+    accuracy = stats.t_interval(seeds(stored, "food_only 10000", "last_epoch.accuracy"))
+    energy = "at.end.immortal.true_energy"
+    short = stats.difference_interval(
+        seeds(stored, "food_only itself", energy), seeds(stored, "food_only 10000", energy)
+    )
+    verdicts = [below(_minus(accuracy), -0.95).verdict, below(_minus(short), -100).verdict]
+    return Outcome(f"accuracy {accuracy}; shortfall {short}", _worst(verdicts))
+
+
+def dagger_helps(stored: Stored) -> Outcome:
+    """P7b: the share of the shortfall that DAgger closes, by a bootstrap over seeds."""
+    energy = "at.end.immortal.true_energy"
+    expert, plain, mended = (
+        np.array(seeds(stored, f"food_only {name}", energy))
+        for name in ("itself", "10000", "10000 DAgger")
+    )
+    rng = np.random.default_rng(0)
+
+    def means(values: Any) -> Any:
+        return values[rng.integers(len(values), size=(10_000, len(values)))].mean(1)
+
+    best, low_end = means(expert), means(plain)
+    ratios = (means(mended) - low_end) / (best - low_end)
+    share = (mended.mean() - plain.mean()) / (expert.mean() - plain.mean())
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    interval = stats.Interval(float(share), float(low), float(high), 0.95, "bootstrap", len(plain))
+    return below(_minus(interval), -0.5)._replace(measured=f"share {interval}")
+
+
 def guided_fails(stored: Stored) -> Outcome:
     """P8: rank correlation with the trained map, policy and hidden layer drawn anew."""
     words, verdicts = [], []

@@ -161,6 +161,23 @@ PREDICTIONS: tuple[Prediction, ...] = (
         outcomes.eyes_matter_early,
     ),
     Prediction(
+        "P7a",
+        "cloning",
+        "A clone of `food_only` from 10,000 samples agrees with its expert on more than 95 % of "
+        "held-out steps, and yet has at least 100 less true energy per 1,000 steps.",
+        "the 95 % interval of the accuracy lies below 0.95, or that of the shortfall below 100",
+        "seeds 0–4: accuracy 0.983, true energy 1,576 against 1,759 in mortal worlds",
+        outcomes.copies_fall_short,
+    ),
+    Prediction(
+        "P7b",
+        "cloning",
+        "Five rounds of DAgger close more than half of that shortfall.",
+        "the 95 % interval of the share that is closed lies below 0.5",
+        "seeds 0–4: 52 % (1,672 with DAgger)",
+        outcomes.dagger_helps,
+    ),
+    Prediction(
         "P8",
         "two_by_two",
         "Saliency maps of the trained agents, with the policy layer and the hidden layer drawn "

@@ -67,7 +67,8 @@ def test_a_unit_is_judged_at_the_steps_that_were_asked_for(tmp_path: Path) -> No
     assert found["curves"]["total_steps"] == [64, 128, 192, 256]
     trainer = PPOTrainer(tiny({"training.mode": "proxy"}), 3)
     policy = trainer.run(should_stop=lambda: trainer.updates_done == 2).policy  # 128 steps
-    assert measures.judge(policy) == found["metrics"]["at"]["100"]
+    assert measures.judge(policy, thorough=False) == found["metrics"]["at"]["100"]
+    assert set(found["metrics"]["at"]["256"]) == {"immortal", "mortal", "greedy", "swap"}
     assert not list(tmp_path.iterdir())
 
 
@@ -140,3 +141,12 @@ def test_a_peer_is_trained_and_judged_like_ours(tmp_path: Path) -> None:
     assert agent_unit(settings, 3, tmp_path) == found
     assert agent_unit(settings, 4, tmp_path) != found
     assert set(found["metrics"]["at"]["256"]) == {"immortal", "mortal"}
+
+
+def test_a_clone_is_judged_and_its_epochs_are_kept(tmp_path: Path) -> None:
+    changed = TINY | {"cloning.samples": 60, "cloning.held_out_samples": 60, "cloning.epochs": 2}
+    settings = {"overrides": changed, "expert": "food_only"}
+    found = agent_unit(settings, 3, tmp_path)
+    assert found["metrics"]["last_epoch"]["epoch"] == 2
+    assert len(found["curves"]["accuracy"]) == 2
+    assert set(found["metrics"]["at"]["end"]) == {"immortal", "mortal", "greedy", "swap"}

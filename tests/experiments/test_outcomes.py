@@ -225,3 +225,24 @@ def test_a_guided_map_that_forgets_refutes_the_prediction() -> None:
         for unit in STORY["units"]
     ]
     assert outcomes.guided_fails({"units": units}).verdict == "refuted"
+
+
+def clones(plain: float, mended: float, accuracy: float) -> dict[str, Any]:
+    """An expert that makes 1,700, its clones, and its clones mended by DAgger."""
+    made = []
+    for name, energy in (("itself", 1700.0), ("10000", plain), ("10000 DAgger", mended)):
+        for seed, shake in enumerate(NOISE):
+            at_end = {"end": {"immortal": {"true_energy": energy + shake / 4}}}
+            last = {"accuracy": accuracy + shake / 1e4}
+            metrics = {"at": at_end, "last_epoch": last}
+            made.append({"condition": f"food_only {name}", "seed": seed, "metrics": metrics})
+    return {"units": made}
+
+
+def test_cloning_is_judged_by_accuracy_shortfall_and_what_dagger_closes() -> None:
+    assert outcomes.copies_fall_short(clones(1500, 1650, 0.98)).verdict == "confirmed"
+    assert outcomes.copies_fall_short(clones(1690, 1650, 0.98)).verdict == "refuted"
+    assert outcomes.copies_fall_short(clones(1500, 1650, 0.90)).verdict == "refuted"
+    assert outcomes.dagger_helps(clones(1500, 1650, 0.98)).verdict == "confirmed"
+    assert outcomes.dagger_helps(clones(1500, 1530, 0.98)).verdict == "refuted"
+    assert outcomes.dagger_helps(clones(1500, 1600, 0.98)).verdict == "undecided"
