@@ -82,15 +82,15 @@ def view_rgb(
 
 
 def glow_rgb(view: ArrayLike | Tensor, glow: ArrayLike, *, cell_pixels: int = 8) -> Picture:
-    """Draw what an agent sees that sees interestingness only, as grey levels: 0 white, 1 dark.
+    """Draw what an agent sees that sees interestingness only, as grey levels: 0 light, 1 dark.
 
     Args:
         view: (V, V) cell types.
         glow: (types,) interestingness of each; beyond [0, 1] it is drawn as 0 or 1.
         cell_pixels: side of a cell in pixels.
     """
-    level = 1.0 - 0.8 * np.clip(np.asarray(glow, float), 0.0, 1.0)[_array(view)]  # (V, V)
-    grey = (255 * level).round().astype(np.uint8)
+    level = np.clip(np.asarray(glow, float), 0.0, 1.0)[_array(view)]  # (V, V)
+    grey = (245 - 195 * level).round().astype(np.uint8)
     large = grey.repeat(cell_pixels, axis=0).repeat(cell_pixels, axis=1)
     return np.stack([large] * 3, axis=-1)
 

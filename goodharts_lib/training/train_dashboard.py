@@ -173,6 +173,8 @@ class _Agent:
         self._told = _write(view, "", (0, 1), (0, 4))
         self._caption = _write(view, "", (0.5, 0), (0, -4), ha="center", va="top")
         self._image = view.imshow(np.full((1, 1, 3), 255, np.uint8), extent=(0, 1, 0, 1))
+        if self._sees == "glow":  # the other drawing shows the agent itself
+            view.plot(0.5, 0.5, "s", ms=4, color="white", mec="black", mew=0.8)
         arrows = [action.arrow for action in ACTIONS]
         self._bars = bars.bar(arrows, [0.0] * N_ACTIONS, color=color)
         bars.axhline(1 / N_ACTIONS, color=MODE_COLORS["random"], linestyle="--", linewidth=1)

@@ -130,6 +130,6 @@ def test_what_glows_alike_looks_alike() -> None:
     view = [[0, 2], [3, 4]]  # empty, food, poison, prey
     picture = glow_rgb(view, [0.0, 0.0, 1.0, 0.9, 0.3, 1.0], cell_pixels=3)
     assert picture.shape == (6, 6, 3)
-    assert [picture[y, x, 0] for y, x in ((0, 0), (0, 3), (3, 0), (3, 3))] == [255, 51, 71, 194]
-    assert (picture[:3, 3:] == 51).all()
+    assert [picture[y, x, 0] for y, x in ((0, 0), (0, 3), (3, 0), (3, 3))] == [245, 50, 70, 186]
+    assert (picture[:3, 3:] == 50).all()
     assert (glow_rgb([[0]], [1.7]) == glow_rgb([[0]], [1.0])).all()
