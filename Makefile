@@ -41,8 +41,8 @@ $(SITE): $(BOOK_SOURCES)
 test: lint book ## Run every check: lint, types, the site, the tests, the notebooks
 	@echo "Running the tests."
 	@$(BIN)/python -m pytest
-	@echo "Running the notebooks."
-	@$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
+	@echo "Running the notebooks." # one thread: several wait for each other on a busy machine
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-kernel-startup-timeout=60 --nbval-sanitize-with=tests/nbval_sanitize.cfg
 	@echo "Every check passed."
 
