@@ -21,6 +21,7 @@ from goodharts_lib import stats
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import UserError, run_command
+from goodharts_lib.evaluation import EVALUATION_SEED
 from goodharts_lib.training.cloning import pacing, poison_adjacent, visit
 from goodharts_lib.training.collect import walk
 from goodharts_lib.training.train import Cloner, compare
@@ -77,7 +78,7 @@ def run_unit(unit: dict[str, Any]) -> units.Unit:
     config = load_config(overrides=BASE | CONDITIONS[unit["condition"]])
     cloner = Cloner(config, unit["seed"])
     result = cloner.run()
-    expert, clone = compare(result.policy, config, units.EVALUATION_SEED).values()
+    expert, clone = compare(result.policy, config, EVALUATION_SEED).values()
     usual = cloner.held_out.views
     metrics: dict[str, Any] = {
         "expert": asdict(expert["sampled"]) | {

@@ -15,13 +15,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks import units
-from benchmarks.units import EVALUATION_SEED, RESULTS
+from benchmarks.units import RESULTS
 from goodharts_lib import stats
 from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import run_command
-from goodharts_lib.evaluation import evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting import training_curves
 from goodharts_lib.training.ppo.trainer import train

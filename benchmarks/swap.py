@@ -16,14 +16,14 @@ from typing import Any
 import torch
 
 from benchmarks import units
-from benchmarks.units import EVALUATION_SEED, RESULTS
+from benchmarks.units import RESULTS
 from goodharts_lib import runtime, stats
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import Config, load_config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError, run_command
-from goodharts_lib.evaluation import evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo.checkpoint import load_policy
 from goodharts_lib.training.ppo.records import UpdateRecord

@@ -17,7 +17,6 @@ from goodharts_lib.errors import UserError
 from goodharts_lib.training.ppo.checkpoint import write_whole
 
 RESULTS = Path(goodharts_lib.__file__).parent / "data" / "results"
-EVALUATION_SEED = 1_000_000  # far from every training seed
 
 Unit = dict[str, Any]  # {"condition", "seed", "metrics", "curves"}
 Stored = dict[str, Any]  # {"definition", "units", "manifest"}

@@ -28,6 +28,7 @@ from goodharts_lib.demo_panels import (
     draw_world,
 )
 from goodharts_lib.environments.cells import EDIBLE, Cause, Cell
+from goodharts_lib.plotting import as_png
 from goodharts_lib.simulation import Simulation
 from goodharts_lib.training.progress import PROGRESS_SECONDS
 
@@ -150,9 +151,7 @@ def save_png(simulation: Simulation, kind: str, *, brain: bool) -> tuple[bytes, 
         simulation.step()
     figure = Figure(FIGSIZE)
     alt = DemoView(figure, simulation, kind, brain=brain, buttons=False).describe()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Description": alt})
-    return buffer.getvalue(), alt
+    return as_png(figure, dpi=120, metadata={"Description": alt}), alt
 
 
 def save_gif(

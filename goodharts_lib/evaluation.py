@@ -27,6 +27,7 @@ from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.records import meal_scores
 
 PER_STEPS = 1000
+EVALUATION_SEED = 1_000_000  # of all stored evaluations: far from every training seed
 
 
 class Policy(Protocol):

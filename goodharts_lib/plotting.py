@@ -44,15 +44,20 @@ class Walk:
         return int((self.eaten == cell).sum())
 
 
+def as_png(figure: Figure, dpi: int, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a figure as a PNG picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
 def show(drawn: tuple[Figure, str]) -> None:
     """Show a figure and its alt text in a notebook, as `training_curves` and others return them."""
     from IPython.display import Image, display  # only notebooks have it
 
     figure, alt = drawn
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
     width = round(figure.get_figwidth() * 96)
-    image = Image(buffer.getvalue(), format="png", alt=alt, width=width)  # type: ignore[no-untyped-call]
+    image = Image(as_png(figure, dpi=120), format="png", alt=alt, width=width)  # type: ignore[no-untyped-call]
     display(image)  # type: ignore[no-untyped-call]
 
 

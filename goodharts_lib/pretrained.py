@@ -10,21 +10,18 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import goodharts_lib
-from goodharts_lib import evaluation
+from goodharts_lib import runtime
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import one_of, run_command
+from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -32,7 +29,6 @@ from goodharts_lib.training.ppo.trainer import PPOTrainer
 CLONE = "clone"
 NAMES = (*MODES, CLONE)
 SEED = 100
-EVALUATION_SEED = 1_000_000  # far from every training seed
 EXPERT = "omniscient_seeker"  # whom the clone copies
 RECIPE = {  # the rest are the shipped defaults
     "training.network": "small_cnn",
@@ -143,9 +139,7 @@ def scores(policy: LearnedPolicy) -> dict[str, dict[str, Any]]:
     """Evaluate an agent in the mortal worlds of its own `[evaluation]`."""
     return {
         decoding: asdict(
-            evaluation.evaluate(
-                policy.decoded(greedy=decoding == "greedy"), policy.config, EVALUATION_SEED
-            )
+            evaluate(policy.decoded(greedy=decoding == "greedy"), policy.config, EVALUATION_SEED)
         )
         for decoding in ("sampled", "greedy")
     }
@@ -155,7 +149,7 @@ def reproduce(names: Sequence[str], directory: Path) -> int:
     """Train agents again, write them with their record, and compare with those that ship."""
     checkpoint.probe_directory(directory)
     shipped = load_record()["agents"] if _shipped("record.json").is_file() else {}
-    record = {"agents": dict(shipped), "made_with": _machine()}
+    record = {"agents": dict(shipped), "made_with": runtime.machine()}
     different = False
     for name in names:
         print(f"[{name}] training, seed {SEED}", flush=True)
@@ -182,16 +176,6 @@ def _shipped(file: str) -> Any:
     return importlib.resources.files("goodharts_lib").joinpath("data", "pretrained", file)
 
 
-def _machine() -> dict[str, str]:
-    return {
-        "library": goodharts_lib.__version__,
-        "torch": torch.__version__,
-        "processor": platform.machine(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "system": platform.system(),
-    }
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 1 if an agent made again has other weights, 0 otherwise."""
     parser = Parser(prog="pretrained", description="List the shipped agents, or make them again.")
@@ -203,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return reproduce(names or NAMES, Path(args.output_dir))
     record = load_record()
     made = record["made_with"]
-    print(f"Shipped agents, made with torch {made['torch']} on {made['processor']} "
+    print(f"Shipped agents, made with torch {made['torch']} on {made['platform']} "
           f"({made['instructions']}); per 1,000 steps, sampled, mortal worlds:")  # fmt: skip
     print("agent            network     seed    food  poison  true energy")
     for name, told in record["agents"].items():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+import goodharts_lib
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError
 
@@ -133,6 +135,16 @@ def make_generators(seed: int, device: torch.device) -> dict[str, torch.Generato
         generator = torch.Generator("cpu" if name == "init" else device)
         generators[name] = generator.manual_seed(int(word >> np.uint64(1)))
     return generators
+
+
+def machine() -> dict[str, str]:
+    """Describe what numbers may depend on: processor, torch, library."""
+    return {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "library": goodharts_lib.__version__,
+    }
 
 
 def _blurs_the_gap(config: Config) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from goodharts_lib import stats
+from goodharts_lib import runtime, stats
 from goodharts_lib.cli import Parser, seed
 from goodharts_lib.errors import one_of, run_command
 from goodharts_lib.experiments import engine, predictions, results
@@ -63,7 +63,7 @@ def _report(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
     stored = results.load_results(args.name, _directory(args))
-    here, failed = engine.machine(), False
+    here, failed = runtime.machine(), False
     with tempfile.TemporaryDirectory() as scratch:
         chosen = engine.verify(experiment, stored, args.units, args.seed, Path(scratch))
         for old, new in chosen:

@@ -6,7 +6,6 @@ a run loses the units in flight, and running it again does only what is missing.
 
 from __future__ import annotations
 
-import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import goodharts_lib
+from goodharts_lib import runtime
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import UserError, one_of
 from goodharts_lib.experiments import results
@@ -170,7 +169,7 @@ def do_unit(measure: Measure, condition: Condition, seed: int, scratch: Path) ->
         "condition": condition.name,
         "seed": seed,
         "seconds": round(time.monotonic() - start, 1),
-        "machine": machine(),
+        "machine": runtime.machine(),
         **measured,
     }
 
@@ -183,18 +182,6 @@ def verify(
     for unit in random.Random(seed).sample(units, min(count, len(units))):
         condition = experiment.condition(unit["condition"])
         yield unit, do_unit(experiment.measure, condition, unit["seed"], scratch)
-
-
-def machine() -> dict[str, str]:
-    """Describe what numbers may depend on: processor, torch, library."""
-    import torch
-
-    return {
-        "platform": f"{platform.system()} {platform.machine()}",
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__,
-        "library": goodharts_lib.__version__,
-    }
 
 
 def _manifest(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.behaviors.scripted import ScriptedAgent
 from goodharts_lib.config import load_config
 from goodharts_lib.environments.cells import Cell
-from goodharts_lib.evaluation import evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -23,7 +23,6 @@ from goodharts_lib.training.saliency_sanity import randomisation_cascade
 from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_views, swap_effect
 from goodharts_lib.training.train import clone
 
-JUDGE_SEED = 1_000_000  # worlds of all evaluations, far from every training seed
 CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
 EPOCH_CURVE = ("accuracy", "cross_entropy", "true_energy_sampled", "true_energy_greedy")
 WINDOW = 5  # updates over which an agent must behave as learned
@@ -90,8 +89,8 @@ def walk_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     config = load_config(overrides=settings["overrides"])
     agent = ScriptedAgent(settings["scripted"], config)
     scores = {
-        "immortal": asdict(evaluate(agent, config, JUDGE_SEED + seed, immortal=True)),
-        "mortal": asdict(evaluate(agent, config, JUDGE_SEED + seed)),
+        "immortal": asdict(evaluate(agent, config, EVALUATION_SEED + seed, immortal=True)),
+        "mortal": asdict(evaluate(agent, config, EVALUATION_SEED + seed)),
     }
     return {"metrics": {"at": {str(step): scores for step in settings["judge"]}}}
 
@@ -112,8 +111,8 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     model.learn(config.training.timesteps)
     peer = sb3.Peer(model, config)
     scores = {
-        "immortal": asdict(evaluate(peer, config, JUDGE_SEED, immortal=True)),
-        "mortal": asdict(evaluate(peer, config, JUDGE_SEED)),
+        "immortal": asdict(evaluate(peer, config, EVALUATION_SEED, immortal=True)),
+        "mortal": asdict(evaluate(peer, config, EVALUATION_SEED)),
     }
     return {"metrics": {"at": {str(settings["judge"][-1]): scores}}}
 
@@ -159,16 +158,16 @@ def judge(policy: LearnedPolicy, *, thorough: bool) -> dict[str, Any]:
         thorough: judge it in mortal worlds as well, sampled and greedy.
     """
     config = policy.config
-    generator = runtime.make_generators(JUDGE_SEED, policy.device)["world"]
+    generator = runtime.make_generators(EVALUATION_SEED, policy.device)["world"]
     views = sample_views(config, N_VIEWS, generator)
     swapped = swap_effect(policy, views, nearest_food(views, config), generator)
     scores: dict[str, Any] = {
-        "immortal": asdict(evaluate(policy, config, JUDGE_SEED, immortal=True)),
+        "immortal": asdict(evaluate(policy, config, EVALUATION_SEED, immortal=True)),
         "swap": swapped.means(),
     }
     if thorough:
-        scores["mortal"] = asdict(evaluate(policy, config, JUDGE_SEED))
-        scores["greedy"] = asdict(evaluate(policy.decoded(greedy=True), config, JUDGE_SEED))
+        scores["mortal"] = asdict(evaluate(policy, config, EVALUATION_SEED))
+        scores["greedy"] = asdict(evaluate(policy.decoded(greedy=True), config, EVALUATION_SEED))
     return scores
 
 
@@ -177,7 +176,7 @@ def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:
 
     Spearman's rank correlation over cells of the signed maps, mean over views.
     """
-    draw = runtime.make_generators(JUDGE_SEED, policy.device)
+    draw = runtime.make_generators(EVALUATION_SEED, policy.device)
     views = sample_views(policy.config, CASCADE_VIEWS, draw["world"], (Cell.FOOD, Cell.POISON))
     return {
         method: {

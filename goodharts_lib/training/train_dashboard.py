@@ -6,7 +6,6 @@ notebook's panel draw with the same `Dashboard`.
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.environments.render import glow_rgb, view_rgb
 from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.modes import get_mode
-from goodharts_lib.plotting import PANELS
+from goodharts_lib.plotting import PANELS, as_png
 from goodharts_lib.training.history import History, find_logs, read_history, read_summary
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.random_walk import random_walk
@@ -233,13 +232,6 @@ def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def as_png(figure: Figure) -> bytes:
-    """Return a figure as a PNG picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()
-
-
 def _parser() -> Parser:
     parser = Parser(prog="train_dashboard", description="Draw training runs from their logs.")
     parser.add_argument("logs", nargs="*", type=Path, metavar="LOG",
@@ -273,7 +265,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     dashboard = Dashboard(figure, histories, random)
     dashboard.draw()
     if args.save is not None:
-        checkpoint.write_whole(args.save, as_png(figure))
+        checkpoint.write_whole(args.save, as_png(figure, DPI))
         print(f"Written to {args.save}")
         return 0
     pace = Pace()

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import Palette, view_rgb
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.evaluation import check_view
-from goodharts_lib.plotting import WIDTH
+from goodharts_lib.plotting import WIDTH, as_png
 from goodharts_lib.pretrained import NAMES, find_or_pretrained
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.saliency import (
@@ -280,10 +279,8 @@ def _draw_all(
         for method in args.methods if args.channels else ():
             drawn[f"{stem}_{method}"] = channel_picture(policies, view, method, args.target)[0]
         for name, figure in drawn.items():
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=150)
             path = output.with_name(f"{name}.png")
-            checkpoint.write_whole(path, buffer.getvalue())
+            checkpoint.write_whole(path, as_png(figure, dpi=150))
             left = round((time.monotonic() - start) / done * (len(views) - done))
             later = f"  ETA {left // 60}:{left % 60:02}" if left else ""
             print(f"Written to {path}{later}", flush=True)

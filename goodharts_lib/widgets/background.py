@@ -9,12 +9,13 @@ from types import TracebackType
 from matplotlib.figure import Figure
 
 from goodharts_lib.config import Config
+from goodharts_lib.plotting import as_png
 from goodharts_lib.training.control import Control
 from goodharts_lib.training.history import History
 from goodharts_lib.training.ppo.records import TrainResult, UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 from goodharts_lib.training.random_walk import random_walk
-from goodharts_lib.training.train_dashboard import Dashboard, Pace, as_png, size
+from goodharts_lib.training.train_dashboard import DPI, Dashboard, Pace, size
 from goodharts_lib.widgets.recording import Frame, record, small
 
 
@@ -34,7 +35,7 @@ class Drawing:
     def picture(self) -> bytes:
         """Draw the run as it is; return a PNG picture."""
         self._dashboard.draw()
-        return as_png(self._figure)
+        return as_png(self._figure, DPI)
 
     def describe(self) -> str:
         """Return the alt text of the picture."""

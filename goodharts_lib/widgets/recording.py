@@ -12,7 +12,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
-from goodharts_lib.training.train_dashboard import Dashboard, as_png
+from goodharts_lib.plotting import as_png
+from goodharts_lib.training.train_dashboard import DPI, Dashboard
 
 FRAMES = 16  # pictures in a recording
 COLORS = 128  # of a picture's palette: a third of the bytes of full colour
@@ -42,7 +43,7 @@ def record(figure: Figure, dashboard: Dashboard, updates: int) -> list[Frame]:
     frames = []
     for number in picked(updates):
         dashboard.draw(number)
-        frames.append(Frame(small(as_png(figure)), dashboard.describe(number)))
+        frames.append(Frame(small(as_png(figure, DPI)), dashboard.describe(number)))
     return frames
 
 

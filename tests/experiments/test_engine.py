@@ -15,6 +15,7 @@ import pytest
 from experiments import fake
 from training.tiny import ROOT, environment
 
+from goodharts_lib import runtime
 from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import catalog, engine, results
 from goodharts_lib.experiments.catalog import EXPERIMENTS
@@ -37,7 +38,7 @@ def test_every_unit_is_done_once_and_stored_with_its_origin(tmp_path: Path) -> N
     stored = results.load_results("fake", tmp_path)
     found = {(u["condition"], u["seed"]): u["metrics"]["sum"] for u in stored["units"]}
     assert found == {("base 10", 1): 11, ("base 10", 2): 12, ("base 20", 1): 21, ("base 20", 2): 22}
-    assert stored["units"][0]["machine"] == engine.machine()
+    assert stored["units"][0]["machine"] == runtime.machine()
     assert stored["manifest"]["checksum"] == results.checksum(stored["units"])
     assert stored["definition"]["conditions"]["base 10"]["settings"] == {"base": 10}
     assert results.values(stored, "base 20", "sum") == [21.0, 22.0]

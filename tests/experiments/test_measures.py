@@ -120,7 +120,7 @@ def test_a_scripted_agent_stands_beside_in_other_worlds_for_each_seed(tmp_path: 
     assert first != second
     config = tiny()
     agent = ScriptedAgent("random", config)
-    scores = evaluate(agent, config, measures.JUDGE_SEED + 1, immortal=True)
+    scores = evaluate(agent, config, measures.EVALUATION_SEED + 1, immortal=True)
     assert first["100"]["immortal"] == vars(scores) == vars(replace(scores))
 
 

@@ -17,7 +17,7 @@ from benchmarks import units
 from goodharts_lib.behaviors.scripted import ScriptedAgent
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import UserError
-from goodharts_lib.evaluation import evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_a_unit_measures_the_clone_and_its_own_expert(
     monkeypatch.setitem(bench.CONDITIONS, condition, overrides)
     unit = bench.run_unit({"condition": condition, "seed": 2})
     name = overrides["cloning.expert"]
-    alone = evaluate(ScriptedAgent(name, tiny()), tiny(), units.EVALUATION_SEED)
+    alone = evaluate(ScriptedAgent(name, tiny()), tiny(), EVALUATION_SEED)
     assert (unit["condition"], unit["seed"]) == (condition, 2)
     metrics = json.loads(json.dumps(unit))["metrics"]
     assert metrics["expert"]["true_energy"] == alone.true_energy

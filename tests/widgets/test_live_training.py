@@ -47,7 +47,7 @@ def no_thread_is_left() -> Iterator[None]:
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time: only tests that look at them get them."""
     if not {"recorded", "pictures"} & set(request.fixturenames):
-        monkeypatch.setattr(background, "as_png", lambda _: pixel())
+        monkeypatch.setattr(background, "as_png", lambda *_: pixel())
 
 
 @pytest.fixture
