@@ -23,6 +23,7 @@ MOMENTS = (50_000, 100_000, 200_000, EARLY, 500_000, 700_000, LATE)
 GAPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 NOISES = (0.01, 0.02, 0.05, 0.1, 0.2)
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)  # poison among all items
+MORTAL_SHARES = (0.1, 0.2, 0.3)  # around the critical share of the shipped prices, 0.25
 ITEMS = 185  # the mean of the training range: 125 food and 60 poison
 SAMPLES = (1_000, 3_000, 10_000, 30_000)  # demonstrations of a scripted expert
 LURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)  # interestingness of poison
@@ -58,7 +59,11 @@ def _modes(
 
 
 def _walks(
-    seeds: tuple[int, ...], judge: tuple[int, ...], *names: str, suffix: str = "", **overrides: Any
+    seeds: tuple[int, ...],
+    judge: tuple[int | str, ...],
+    *names: str,
+    suffix: str = "",
+    **overrides: Any,
 ) -> tuple[Condition, ...]:
     """One condition per scripted agent, for what can be earned without learning."""
     changed = {key.replace("__", "."): value for key, value in overrides.items()}
@@ -81,6 +86,7 @@ def _gap(gap: float, scale: float = 1.0, noise: float = 0.0) -> dict[str, Any]:
             observation__noise_std=noise,
             runtime__precision="float32",
         ),
+        "judge": ["end"],
         "stop_when_learned": True,
         "curve_every": 3,
     }
@@ -159,11 +165,12 @@ def _gaps() -> Experiment:
     noisy = [
         Condition(f"gap 0.1 noise {noise:g}", _gap(0.1, noise=noise), FIVE) for noise in NOISES
     ]
+    walks = _walks(FIVE, ("end",), "random", "eat_everything")
     return Experiment(
         name="gap",
         question="How long does it take to learn a difference that is hard to see?",
-        primary="total_steps",
-        conditions=(*plain, *larger, *noisy),
+        primary="at.end.immortal.poison",
+        conditions=(*plain, *larger, *noisy, *walks),
         measure=agent_unit,
     )
 
@@ -177,6 +184,10 @@ def _phase() -> Experiment:
         settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
         conditions.append(Condition(f"share {share:g}", settings, FIVE))
         conditions += _walks(FIVE, (steps,), "random", suffix=f" at {share:g}", **counts)
+    for share in MORTAL_SHARES:
+        overrides = _overrides("proxy", steps, agent__mortal=True, **_counts(share))
+        settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
+        conditions.append(Condition(f"mortal at {share:g}", settings, FIVE))
     return Experiment(
         name="phase",
         question="When does a good-enough proxy turn harmful?",

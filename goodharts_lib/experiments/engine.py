@@ -7,6 +7,7 @@ a run loses the units in flight, and running it again does only what is missing.
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,8 +171,21 @@ def do_unit(measure: Measure, condition: Condition, seed: int, scratch: Path) ->
         "seed": seed,
         "seconds": round(time.monotonic() - start, 1),
         "machine": runtime.machine(),
+        "commit": _commit(),
         **measured,
     }
+
+
+def _commit() -> str | None:
+    """Return the commit of the library's checkout, or None where it is installed without one."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(  # noqa: S603 (a fixed command)
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
 
 
 def verify(
@@ -191,6 +205,7 @@ def _manifest(stored: Mapping[str, Any]) -> dict[str, Any]:
             machines.append(unit["machine"])
     return {
         "machines": machines,
+        "commits": sorted({unit["commit"] for unit in stored["units"] if unit.get("commit")}),
         "threads": 1,
         "compute_seconds": round(sum(unit["seconds"] for unit in stored["units"])),
         "checksum": results.checksum(stored["units"]),

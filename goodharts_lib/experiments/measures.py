@@ -37,9 +37,10 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
 
     Args:
         settings: ``overrides`` of the configuration; ``judge``, training steps at which the agent
-            is judged (rounded up to whole updates); ``curve_every``, updates between two points of
-            the curves; ``stop_when_learned``, to end as soon as the agent tells food from poison;
-            ``cascade``, to put its saliency maps to the test in the end.
+            is judged (rounded up to whole updates), or "end", whenever that comes;
+            ``curve_every``, updates between two points of the curves; ``stop_when_learned``, to
+            end as soon as the agent tells food from poison; ``cascade``, to put its saliency maps
+            to the test in the end.
         seed: training seed.
         scratch: where the unfinished run is kept.
 
@@ -56,7 +57,8 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
     else:
         trainer, rows, at = PPOTrainer(config, seed), [], {}
     steps = trainer.steps_per_update
-    judged = {math.ceil(step / steps): step for step in settings.get("judge", ())}
+    moments = settings.get("judge", ())
+    judged = {math.ceil(step / steps): step for step in moments if step != "end"}
 
     def on_update(record: UpdateRecord) -> None:
         rows.append([record.total_steps, *(getattr(record, key) for key in CURVE)])
@@ -70,10 +72,12 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
         return bool(settings.get("stop_when_learned")) and learned_at(rows) is not None
 
     result = trainer.run(on_update, should_stop)
-    kept.unlink(missing_ok=True)
+    if "end" in moments:
+        at["end"] = judge(result.policy, thorough=False)
     metrics = {"at": at, "learned_at": learned_at(rows), "total_steps": result.total_steps}
     if settings.get("cascade"):
         metrics["cascade"] = cascade(result.policy)
+    kept.unlink(missing_ok=True)
     return {"metrics": metrics, "curves": curves(rows, settings.get("curve_every", 1))}
 
 

@@ -59,5 +59,7 @@ class BaseCNN(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 gain = 0.01 if module is self.policy else 2.0**0.5
-                nn.init.orthogonal_(module.weight, gain, generator=generator)
+                drawn = torch.empty_like(module.weight, memory_format=torch.contiguous_format)
+                nn.init.orthogonal_(drawn, gain, generator=generator)  # refuses other formats
+                module.weight.data.copy_(drawn)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]

@@ -39,6 +39,12 @@ def test_every_unit_is_done_once_and_stored_with_its_origin(tmp_path: Path) -> N
     found = {(u["condition"], u["seed"]): u["metrics"]["sum"] for u in stored["units"]}
     assert found == {("base 10", 1): 11, ("base 10", 2): 12, ("base 20", 1): 21, ("base 20", 2): 22}
     assert stored["units"][0]["machine"] == runtime.machine()
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    commits = stored["manifest"]["commits"]
+    assert commits == ([commit.stdout[:12]] if commit.returncode == 0 else [])
     assert stored["manifest"]["checksum"] == results.checksum(stored["units"])
     assert stored["definition"]["conditions"]["base 10"]["settings"] == {"base": 10}
     assert results.values(stored, "base 20", "sum") == [21.0, 22.0]

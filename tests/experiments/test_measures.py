@@ -112,6 +112,8 @@ def test_a_unit_stops_once_it_has_learned(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(measures, "MEALS", 0.0)
     found = train_unit(SETTINGS | {"stop_when_learned": True}, 3, tmp_path)["metrics"]
     assert found["learned_at"] == found["total_steps"] == 128
+    settings = SETTINGS | {"stop_when_learned": True, "judge": ["end"]}
+    assert set(train_unit(settings, 3, tmp_path)["metrics"]["at"]) == {"end"}
 
 
 def test_a_scripted_agent_stands_beside_in_other_worlds_for_each_seed(tmp_path: Path) -> None:
@@ -124,9 +126,12 @@ def test_a_scripted_agent_stands_beside_in_other_worlds_for_each_seed(tmp_path: 
     assert first["100"]["immortal"] == vars(scores) == vars(replace(scores))
 
 
-def test_the_cascade_begins_with_the_trained_map(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_the_cascade_begins_with_the_trained_map(tmp_path: Path, memory_format: str) -> None:
     pytest.importorskip("captum")
-    found = train_unit(SETTINGS | {"judge": [], "cascade": True}, 3, tmp_path)["metrics"]
+    overrides = SETTINGS["overrides"] | {"runtime.memory_format": memory_format}
+    settings = {"overrides": overrides, "judge": [], "cascade": True}
+    found = train_unit(settings, 3, tmp_path)["metrics"]
     for stages in found["cascade"].values():
         assert list(stages) == ["trained", "network_policy", "network_fc", "network_conv_2",
                                 "network_conv_0"]  # fmt: skip

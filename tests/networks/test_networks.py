@@ -86,6 +86,14 @@ def test_memory_format_does_not_change_the_answer() -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_memory_format_does_not_change_the_first_weights() -> None:
+    plain, last = built(), built().to(memory_format=torch.channels_last)
+    for model in (plain, last):
+        model.initialise(torch.Generator().manual_seed(3))
+    for key, weights in plain.state_dict().items():
+        assert torch.equal(last.state_dict()[key], weights)
+
+
 def test_bfloat16_is_only_inside_the_trunk() -> None:
     exact = built()
     rough = ActorCritic(exact.network, torch.bfloat16)
