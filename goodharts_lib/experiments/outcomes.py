@@ -12,17 +12,18 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from goodharts_lib import fits, stats
-from goodharts_lib.experiments.results import by_condition, values
+from goodharts_lib.experiments.analysis import (
+    HARMS,
+    MIN_SEEDS,
+    TooFewError,
+    learning_times,
+    phase_line,
+    seeds,
+)
 from goodharts_lib.modes import MODES
 
 Stored = Mapping[str, Any]
 EARLY, LATE = "at.300000.immortal", "at.1000000.immortal"
-MIN_SEEDS = 5
-HARMS = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # h/g of the phase diagram
-
-
-class TooFewError(ValueError):
-    """Fewer training seeds than a claim may rest on."""
 
 
 class Outcome(NamedTuple):
@@ -50,18 +51,6 @@ def inside(interval: stats.Interval, low: float, high: float, words: str = "") -
     elif interval.high < low or interval.low > high:
         verdict = "refuted"
     return Outcome(f"{words}{interval}", verdict)
-
-
-def seeds(stored: Stored, condition: str, path: str) -> list[float]:
-    """Return one number per training seed.
-
-    Raises:
-        TooFewError: there are fewer than `MIN_SEEDS`.
-    """
-    found = values(stored, condition, path)
-    if len(found) < MIN_SEEDS:
-        raise TooFewError(f"{len(found)} seeds of {condition}; a claim needs {MIN_SEEDS}.")
-    return found
 
 
 def _minus(interval: stats.Interval) -> stats.Interval:
@@ -154,20 +143,6 @@ def learns_the_gap(stored: Stored) -> Outcome:
     return Outcome(words, "confirmed" if held else "refuted")
 
 
-def learning_times(stored: Stored) -> tuple[list[float], list[float], list[bool]]:
-    """Return gaps, times and whether learning was seen, of the plain gap sweep without gap 0."""
-    gaps, times, seen = [], [], []
-    for unit in stored["units"]:
-        words = unit["condition"].split()
-        if len(words) != 2 or float(words[1]) == 0:
-            continue
-        at = unit["metrics"]["learned_at"]
-        gaps.append(float(words[1]))
-        times.append(float(at or unit["metrics"]["total_steps"]))
-        seen.append(at is not None)
-    return gaps, times, seen
-
-
 def gap_slope(stored: Stored) -> Outcome:
     """P4: the slope of log learning time on log gap, unlearned runs censored."""
     gaps, times, seen = learning_times(stored)
@@ -197,29 +172,6 @@ def break_points(stored: Stored) -> Outcome:
         else:
             verdicts.append("confirmed" if near[0] <= low and high <= near[1] else "undecided")
     return Outcome("; ".join(words), _worst(verdicts))
-
-
-def phase_line(stored: Stored, harm: float) -> tuple[list[float], list[float]]:
-    """Return poison's share of meals, and true energy minus the random walk's, for one h/g.
-
-    Immortal training never sees energy, so energy is arithmetic: g food − h poison, with g = 10;
-    moves cost both the same. One entry per unit; the share is the mean over a condition's seeds.
-    """
-    share: list[float] = []
-    gain: list[float] = []
-    grouped = by_condition(stored["units"])
-    for name, units in grouped.items():
-        walk = grouped.get(name.replace("share", "random at"))
-        if not name.startswith("share") or walk is None:
-            continue
-        meals = [unit["metrics"]["at"]["500000"]["immortal"] for unit in units]
-        energy = [10 * (m["food"] - harm * m["poison"]) for m in meals]
-        walked = [unit["metrics"]["at"]["500000"]["immortal"] for unit in walk]
-        aimless = [10 * (m["food"] - harm * m["poison"]) for m in walked]
-        mean_share = np.mean([m["poison"] / (m["food"] + m["poison"]) for m in meals])
-        share += [float(mean_share)] * len(meals)
-        gain += [e - float(np.mean(aimless)) for e in energy]
-    return share, gain
 
 
 def _worst(verdicts: Sequence[str]) -> Literal["confirmed", "refuted", "undecided"]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import outcomes, results
+from goodharts_lib.experiments.analysis import TooFewError
 from goodharts_lib.experiments.outcomes import Outcome
 
 Stored = Mapping[str, Any]
@@ -60,7 +61,7 @@ def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
         return "", "stale"
     try:
         outcome = prediction.judge(stored)
-    except outcomes.TooFewError as error:
+    except TooFewError as error:
         return str(error), "undecided"
     return outcome.measured, outcome.verdict
 

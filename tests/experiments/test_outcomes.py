@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from goodharts_lib.experiments import outcomes, predictions, results
+from goodharts_lib.experiments.analysis import TooFewError, phase_line
 from goodharts_lib.experiments.catalog import EXPERIMENTS, GAPS, SHARES
 from goodharts_lib.experiments.predictions import PREDICTIONS
 
@@ -105,7 +106,7 @@ def test_main_effects_are_those_of_the_table() -> None:
 
 def test_four_seeds_are_too_few() -> None:
     few = {"units": [unit for unit in STORY["units"] if unit["seed"] < 4]}
-    with pytest.raises(outcomes.TooFewError, match="4 seeds of"):
+    with pytest.raises(TooFewError, match="4 seeds of"):
         outcomes.proxy_earns_more(few)
 
 
@@ -148,7 +149,7 @@ def phase(shift: float = 0.0) -> dict[str, Any]:
 
 
 def test_the_line_is_confirmed_where_agents_eat_everything() -> None:
-    share, gain = outcomes.phase_line(phase(), harm=3.0)
+    share, gain = phase_line(phase(), harm=3.0)
     assert min(share) == pytest.approx(0.05)
     crossing = outcomes.fits.zero_crossing(share, gain, np.random.default_rng(0))
     assert crossing.estimate == pytest.approx(0.25, abs=0.01)

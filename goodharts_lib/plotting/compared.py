@@ -1,0 +1,124 @@
+"""Figures that put two experiments beside each other: peers, networks, shaping, mortality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.experiments import analysis
+from goodharts_lib.experiments.results import values
+from goodharts_lib.modes import MODES
+from goodharts_lib.plotting.style import Drawn, label_ends, panels, seeds_and_mean, short
+
+Stored = Mapping[str, Any]
+Groups = Mapping[str, Mapping[str, Sequence[float]]]  # name: mode: a number per seed
+
+
+def beside(groups: Groups, title: str) -> Drawn:
+    """Draw true energy by mode, for two or more ways of getting it side by side, every seed."""
+    figure, (axes,) = panels(1, 3.2)
+    described, ticks = [], []
+    for place, mode in enumerate(MODES):
+        said = []
+        for index, (name, by_mode) in enumerate(groups.items()):
+            here = place * (len(groups) + 0.6) + index
+            found = by_mode[mode]
+            interval = seeds_and_mean(axes, here, found, MODE_COLORS[mode])
+            words = name.replace("\n", " at ")
+            said.append(f"{words} {short(interval)}" if interval else words)
+            ticks.append((here, name))
+        axes.annotate(
+            mode, (place * (len(groups) + 0.6) + (len(groups) - 1) / 2, 1.02), ha="center",
+            xycoords=("data", "axes fraction"), color=MODE_COLORS[mode], weight="bold",
+        )  # fmt: skip
+        described.append(f"{mode}: {', '.join(said)}")
+    axes.axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
+    axes.set_xticks([here for here, _ in ticks], [name for _, name in ticks], fontsize="small")
+    axes.set_ylabel("true energy per 1,000 steps")
+    return figure, f"{title}, a dot per training seed. {'; '.join(described)}."
+
+
+def replication_picture(stored: Stored) -> Drawn:
+    """Draw our PPO beside stable-baselines3's."""
+    path = "at.300000.immortal.true_energy"
+    groups = {
+        name: {mode: values(stored, f"{key} {mode}", path) for mode in MODES}
+        for name, key in (("ours", "ours"), ("SB3", "sb3"))
+    }
+    return beside(groups, "True energy after 300,000 steps of two implementations of PPO")
+
+
+def agreement_picture(small: Stored, base: Stored, step: int) -> Drawn:
+    """Draw the small network beside the default one."""
+    path = f"at.{step}.immortal.true_energy"
+    groups = {
+        name: {mode: values(stored, mode, path) for mode in MODES}
+        for name, stored in (("small", small), ("base", base))
+    }
+    return beside(groups, f"True energy after {step:,} steps of two networks")
+
+
+def shaping_picture(shaped: Stored, plain: Stored, steps: Sequence[int]) -> Drawn:
+    """Draw agents trained with shaping beside those without, after some training steps."""
+    groups = {
+        f"{name}\n{step // 1000:,}k": {
+            mode: values(stored, mode, f"at.{step}.immortal.true_energy") for mode in MODES
+        }
+        for step in steps
+        for name, stored in (("shaped", shaped), ("plain", plain))
+    }
+    return beside(groups, "True energy with and without shaping")
+
+
+def death_picture(mortal: Stored, immortal: Stored, mode: str = "proxy") -> Drawn:
+    """Draw how an agent that dies in training and one that does not come to differ.
+
+    Both are judged alike, in immortal worlds: true energy, poison's share of meals, and how much of
+    the policy moves when the nearest food becomes poison. Every seed.
+    """
+    figure, every = panels(3, 3.2)
+    keys = (
+        ("true energy per 1,000 steps", "immortal.true_energy"),
+        ("poison's share of meals", None),
+        ("probability moved by a swap", "swap.tv"),
+    )
+    looks = (("dies", mortal, MODE_COLORS[mode]), ("does not", immortal, "#7F7F7F"))
+    described = []
+    for axes, (title, path) in zip(every, keys, strict=True):
+        ends, said = {}, []
+        for name, stored, color in looks:
+            if path is None:
+                steps, food = analysis.over_steps(stored, mode, "immortal.food")
+                poison = analysis.over_steps(stored, mode, "immortal.poison")[1]
+                found = poison / (food + poison)
+            else:
+                steps, found = analysis.over_steps(stored, mode, path)
+            axes.plot(steps, found.T, color=color, linewidth=0.6, alpha=0.5)
+            axes.plot(steps, found.mean(0), color=color, linewidth=2, marker=".")
+            ends[name] = (float(found[:, -1].mean()), color)
+            digits = 0 if abs(found).max() > 10 else 2
+            said.append(f"{name} {found[:, 0].mean():,.{digits}f} to "
+                        f"{found[:, -1].mean():,.{digits}f}")  # fmt: skip
+        axes.set_title(title, fontsize="small", loc="left")
+        axes.set_xlabel("training steps")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g} M")
+        described.append(f"{title}: {', '.join(said)}")
+        if axes is every[0]:
+            random = float(np.mean(_walk(mortal)))
+            axes.axhline(random, color=MODE_COLORS["random"], linestyle="--", linewidth=1)
+        else:
+            axes.set_ylim(0, None)
+        label_ends(axes, ends, size="small")
+    return figure, (
+        f"Three charts over training steps of {mode} that dies in training and {mode} that does "
+        f"not, a line per seed. {'; '.join(described)}."
+    )
+
+
+def _walk(stored: Stored) -> list[float]:
+    """Return the random walk's true energy, one number per set of worlds."""
+    last = analysis.judged(stored, "random")[-1]
+    return values(stored, "random", f"at.{last}.immortal.true_energy")

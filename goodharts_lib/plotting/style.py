@@ -1,0 +1,116 @@
+"""What all figures share: their width, how they are saved, shown and labelled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from goodharts_lib import stats
+
+WIDTH = 8.0  # inches: a page's text width
+
+Drawn = tuple[Figure, str]  # a figure and its alt text
+
+
+def as_png(figure: Figure, dpi: int, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a figure as a PNG picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
+def show(drawn: Drawn) -> None:
+    """Show a figure and its alt text in a notebook, as every figure of the book is returned."""
+    from IPython.display import Image, display  # only notebooks have it
+
+    figure, alt = drawn
+    width = round(figure.get_figwidth() * 96)
+    image = Image(as_png(figure, dpi=120), format="png", alt=alt, width=width)  # type: ignore[no-untyped-call]
+    display(image)  # type: ignore[no-untyped-call]
+
+
+def panels(count: int, height: float, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return a figure of a page's width with panels side by side, without needless frames."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    all_axes = list(figure.subplots(1, count, squeeze=False, sharex=sharex)[0])
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, all_axes
+
+
+def steps_axis(axes: Axes) -> None:
+    """Label the horizontal axis as training steps, in thousands."""
+    axes.set_xlabel("training steps")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:,.0f}k")
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Return places at least `gap` apart, in the same order and as near to the old as they can be.
+
+    Neighbours that are too close form a block, and a block is centred on the mean of its members.
+    """
+    order = np.argsort(places, kind="stable")
+    blocks: list[tuple[float, int]] = []  # centre, members
+    for index in order:
+        centre, size = float(places[index]), 1
+        while blocks and centre - blocks[-1][0] < gap * (size + blocks[-1][1]) / 2:
+            other, members = blocks.pop()
+            centre = (centre * size + other * members) / (size + members)
+            size += members
+        blocks.append((centre, size))
+    moved = [c + gap * (i - (n - 1) / 2) for c, n in blocks for i in range(n)]
+    result = [0.0] * len(places)
+    for index, place in zip(order, moved, strict=True):
+        result[index] = place
+    return result
+
+
+def label_ends(axes: Axes, ends: Mapping[str, tuple[float, str]], *, size: str = "medium") -> None:
+    """Write names at the right edge, at their heights (value, colour), none over another.
+
+    Call it last: it takes the vertical range as it is.
+    """
+    low, high = axes.get_ylim()
+    points = axes.get_window_extent().height * 72 / axes.figure.dpi
+    gap = (high - low) * 13 / points
+    heights = spread([value for value, _ in ends.values()], gap)
+    for (name, (_, color)), height in zip(ends.items(), heights, strict=True):
+        axes.annotate(
+            name, (1, height), xycoords=("axes fraction", "data"), xytext=(5, 0), fontsize=size,
+            textcoords="offset points", color=color, va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def seeds_and_mean(
+    axes: Axes, place: float, values: Sequence[float], color: str, *, horizontal: bool = False
+) -> stats.Interval | None:
+    """Draw a dot per training seed, and their mean with its 95 % t interval beside them.
+
+    Returns:
+        The interval, or None if there is only one seed.
+    """
+    beside = place + 0.18
+    along = [place - 0.1 + 0.2 * i / max(len(values) - 1, 1) for i in range(len(values))]
+
+    def draw(values: Sequence[float], places: Sequence[float], **look: Any) -> None:
+        x, y = (values, places) if horizontal else (places, values)
+        axes.plot(x, y, color=color, **look)
+
+    draw(values, along, linestyle="", marker=".", markersize=7, markeredgewidth=0, alpha=0.55)
+    if len(values) < 2:
+        return None
+    interval = stats.t_interval(values)
+    draw([interval.low, interval.high], [beside, beside], linewidth=2)
+    draw([interval.estimate], [beside], marker="o", markersize=5)
+    return interval
+
+
+def short(interval: stats.Interval, digits: int = 0) -> str:
+    """Write an interval for an alt text: estimate, then its limits."""
+    spec = f",.{digits}f"
+    return f"{interval.estimate:{spec}} [{interval.low:{spec}}, {interval.high:{spec}}]"
