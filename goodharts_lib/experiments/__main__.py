@@ -114,7 +114,7 @@ def _parser() -> Parser:
 
     report = commands.add_parser("report", help="predictions and what came out")
     report.add_argument("--results-dir", help=where)
-    report.add_argument("--markdown", action="store_true", help="the table of PREDICTIONS.md")
+    report.add_argument("--markdown", action="store_true", help="the text of PREDICTIONS.md")
     report.set_defaults(command=_report)
 
     verify = commands.add_parser("verify", help="do random units again and compare")
