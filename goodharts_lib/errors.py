@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -41,4 +42,7 @@ def run_command(main: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("interrupted.", file=sys.stderr)
         status = 130
+    except BrokenPipeError:  # whoever read the output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Command: ``python -m goodharts_lib.experiments list | run | status | report | verify``."""
+"""Command: ``python -m goodharts_lib.experiments list | run | status | report | ...``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from goodharts_lib import runtime, stats
 from goodharts_lib.cli import Parser, seed
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.experiments import engine, predictions, results
+from goodharts_lib.experiments import engine, predictions, results, tables
 from goodharts_lib.experiments.catalog import EXPERIMENTS
 
 
@@ -57,6 +57,24 @@ def _status(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     print(predictions.report(_directory(args), markdown=args.markdown))
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    name = one_of("experiment", args.name, EXPERIMENTS)
+    print(tables.scores_table(results.load_results(name, _directory(args))))
+    return 0
+
+
+def _draw(args: argparse.Namespace) -> int:
+    from goodharts_lib.plotting import as_png, book  # loads matplotlib
+    from goodharts_lib.training.ppo.checkpoint import probe_directory, write_whole
+
+    path = Path(args.save or f"{args.name}.png")
+    probe_directory(path.parent)
+    figure, alt = book.draw(args.name, args.results_dir)
+    write_whole(path, as_png(figure, dpi=150))
+    print(f"{path}: {alt}")
     return 0
 
 
@@ -116,6 +134,17 @@ def _parser() -> Parser:
     report.add_argument("--results-dir", help=where)
     report.add_argument("--markdown", action="store_true", help="the text of PREDICTIONS.md")
     report.set_defaults(command=_report)
+
+    table = commands.add_parser("table", help="what the agents of an experiment came to")
+    table.add_argument("name")
+    table.add_argument("--results-dir", help=where)
+    table.set_defaults(command=_table)
+
+    draw = commands.add_parser("draw", help="a figure of the book")
+    draw.add_argument("name", help="of the figure; a wrong one lists them all")
+    draw.add_argument("--save", metavar="FILE", help="by default NAME.png")
+    draw.add_argument("--results-dir", help=where)
+    draw.set_defaults(command=_draw)
 
     verify = commands.add_parser("verify", help="do random units again and compare")
     verify.add_argument("name")

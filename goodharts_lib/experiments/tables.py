@@ -1,0 +1,51 @@
+"""Tables of stored results, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from goodharts_lib import stats
+from goodharts_lib.experiments.analysis import last
+from goodharts_lib.experiments.results import by_condition
+
+COLUMNS = {
+    "food": "food",
+    "poison": "poison",
+    "true_energy": "true energy",
+    "proxy_score": "proxy score",
+    "deaths": "deaths",
+    "rmst": "survival",
+}
+
+
+def scores_table(stored: Mapping[str, Any]) -> str:
+    """Return what the agents of every condition were last judged to be, in mortal worlds if there.
+
+    Means over training seeds with 95 % t intervals; a scripted agent has no training seeds, so its
+    numbers are means over sets of worlds. Per 1,000 steps; survival in steps.
+    """
+    lines = [
+        "| agent | " + " | ".join(COLUMNS.values()) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    told = stored["definition"]["conditions"]
+    grouped = by_condition(stored["units"])
+    for name in (name for name in told if name in grouped):
+        found = [last(unit) for unit in grouped[name]]
+        scores = [judged.get("mortal", judged["immortal"]) for judged in found]
+        learned = "scripted" not in told[name]["settings"]
+        cells = [cell([s[key] for s in scores], learned=learned) for key in COLUMNS]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(found: Sequence[float], *, learned: bool) -> str:
+    """Return a mean, with its interval over seeds if there is one to give."""
+    mean = sum(found) / len(found)
+    digits = 0 if abs(mean) >= 100 else 1
+    shown = f"{mean:,.{digits}f}"
+    if learned and len(found) > 1:
+        interval = stats.t_interval(found)
+        shown += f" [{interval.low:,.{digits}f}, {interval.high:,.{digits}f}]"
+    return shown.replace("-", "−")

@@ -1,0 +1,52 @@
+"""The book's figures by name, each from the results that ship with the package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from goodharts_lib.errors import one_of
+from goodharts_lib.experiments.results import load_results
+from goodharts_lib.plotting import cells, compared, phase, sweeps
+from goodharts_lib.plotting.style import Drawn
+
+EARLY, LATE = 300_000, 1_000_000  # training steps
+
+# A figure's name to the experiments that it draws, and the function that draws them.
+FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
+    "headline_curves": (("two_by_two",), cells.headline_curves),
+    "four_cells": (("two_by_two",), partial(cells.four_cells, step=LATE)),
+    "eyes_and_wages": (("two_by_two",), cells.eyes_and_wages),
+    "goodhart_curve": (("two_by_two",), cells.goodhart_curve),
+    "swap_growth": (("two_by_two",), cells.swap_growth),
+    "cascade": (("two_by_two",), cells.cascade_picture),
+    "replication": (("replication",), compared.replication_picture),
+    "agreement": (
+        ("two_by_two", "two_by_two_base"),
+        partial(compared.agreement_picture, step=EARLY),
+    ),
+    "shaping": (
+        ("two_by_two", "shaping_off"),
+        partial(compared.shaping_picture, steps=(EARLY, LATE)),
+    ),
+    "death": (("mortality", "two_by_two"), compared.death_picture),
+    "gap": (("gap",), sweeps.gap_picture),
+    "interestingness": (("interestingness",), sweeps.lure_picture),
+    "phase": (("phase",), phase.phase_picture),
+}
+
+
+def draw(name: str, directory: str | None = None) -> Drawn:
+    """Draw a figure of the book.
+
+    Args:
+        name: one of `FIGURES`.
+        directory: where results lie; by default those of the book.
+
+    Raises:
+        UserError: there is no such figure, or its results are missing or stale.
+    """
+    experiments, picture = FIGURES[one_of("figure", name, FIGURES)]
+    figure, alt = picture(*(load_results(experiment, directory) for experiment in experiments))
+    return figure, re.sub(r"(?<!\w)-(?=\d)", "−", alt)  # a hyphen is not read out as minus
