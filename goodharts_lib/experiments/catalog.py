@@ -21,7 +21,7 @@ EARLY, LATE = 300_000, 1_000_000  # training steps at which the headline is judg
 MOMENTS = (50_000, 100_000, 200_000, EARLY, 500_000, 700_000, LATE)
 
 GAPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-NOISES = (0.01, 0.02, 0.05, 0.1, 0.2)
+NOISES = (0.02, 0.05, 0.1, 0.2)
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)  # poison among all items
 MORTAL_SHARES = (0.1, 0.2, 0.3)  # around the critical share of the shipped prices, 0.25
 ITEMS = 185  # the mean of the training range: 125 food and 60 poison
@@ -176,17 +176,17 @@ def _gaps() -> Experiment:
 
 
 def _phase() -> Experiment:
-    steps = 500_000
+    steps = EARLY  # `proxy` has long stopped changing
     conditions: list[Condition] = []
     for share in SHARES:
         counts = _counts(share)
         overrides = _overrides("proxy", steps, **counts)
-        settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
+        settings = {"overrides": overrides, "judge": [steps], "curve_every": 4}
         conditions.append(Condition(f"share {share:g}", settings, FIVE))
         conditions += _walks(FIVE, (steps,), "random", suffix=f" at {share:g}", **counts)
     for share in MORTAL_SHARES:
-        overrides = _overrides("proxy", steps, agent__mortal=True, **_counts(share))
-        settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
+        overrides = _overrides("proxy", LATE, agent__mortal=True, **_counts(share))
+        settings = {"overrides": overrides, "judge": [LATE], "curve_every": 12}
         conditions.append(Condition(f"mortal at {share:g}", settings, FIVE))
     return Experiment(
         name="phase",
