@@ -47,7 +47,11 @@ OURS = {
         f"models/ppo_{mode}.safetensors" for mode in LEARNED
     ],
     "python -m goodharts_lib.evaluation --json eval.json": ["eval.json"],
-    "python -m benchmarks.headline": [],
+    "python -m goodharts_lib.experiments list": [],
+    "python -m goodharts_lib.experiments report": [],
+    "python -m goodharts_lib.experiments table two_by_two": [],
+    "python -m goodharts_lib.experiments draw headline_curves": ["headline_curves.png"],
+    "python -m goodharts_lib.experiments status": [],
     "python main.py --learned --agent ground_truth --brain-view --save brain.png": ["brain.png"],
     "python -m goodharts_lib.pretrained": [],
     "python -m goodharts_lib.training.visualize_saliency --swap --randomise": ["saliency.png"],
@@ -57,19 +61,20 @@ OURS = {
 }
 
 # Tested elsewhere: the wheel in tests/test_packaging.py (and every test rests on an install); what
-# takes minutes at any size in test_pretrained.py, test_swap_effect.py, test_cloning_benchmark.py.
+# takes minutes at any size in test_pretrained.py and tests/experiments/.
 NOT_HERE = {
     'pip install -e ".[gym]"',
     'pip install -e ".[notebooks]"',
     "pip install -e .",
     "python -m goodharts_lib.pretrained --reproduce",
-    "python -m benchmarks.swap",
-    "python -m benchmarks.cloning",
+    "python -m goodharts_lib.experiments run two_by_two",
+    "python -m goodharts_lib.experiments run cloning",
+    "python -m goodharts_lib.experiments verify gap",
+    "python -m goodharts_lib.experiments report --markdown",
 }
 
 SMALLER = (  # pattern, replacement
     (r"--timesteps \d+", "--timesteps 64"),
-    (r"headline$", "headline --name tiny --timesteps 64 --seeds 0 --modes proxy"),
     (r"^(python main\.py .*)$", r"\1 --steps 5"),
     (r"^(python main\.py --learned --steps 5)$", r"\1 --save demo.png"),
     (r"^(python -m goodharts_lib\.training\.train\b(?!\.).*)$", r"\1 --epochs 1"),
@@ -100,7 +105,7 @@ def clean(checkout: Path) -> Iterator[Path]:
     yield checkout
     for folder in ("models", "logs"):
         shutil.rmtree(checkout / folder, ignore_errors=True)
-    for file in ("eval.json", "demo.png", "brain.png", "saliency.png"):
+    for file in ("eval.json", "demo.png", "brain.png", "saliency.png", "headline_curves.png"):
         (checkout / file).unlink(missing_ok=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goodharts_lib.behaviors.scripted import SCRIPTED
+from goodharts_lib.experiments import cloning
 from goodharts_lib.experiments.engine import Condition, Experiment
 from goodharts_lib.experiments.measures import agent_unit
 from goodharts_lib.modes import MODES
@@ -25,7 +26,6 @@ NOISES = (0.02, 0.05, 0.1, 0.2)
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)  # poison among all items
 MORTAL_SHARES = (0.1, 0.2, 0.3)  # around the critical share of the shipped prices, 0.25
 ITEMS = 185  # the mean of the training range: 125 food and 60 poison
-SAMPLES = (1_000, 3_000, 10_000, 30_000)  # demonstrations of a scripted expert
 LURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)  # interestingness of poison
 
 
@@ -43,11 +43,11 @@ def _modes(
     seeds: Mapping[str, tuple[int, ...]],
     judge: tuple[int, ...],
     *,
-    cascade: bool = False,
+    check: str | None = None,
     **changed: Any,
 ) -> tuple[Condition, ...]:
     """One condition per mode, judged at the given steps and trained to the last of them."""
-    told = {"cascade": True} if cascade else {}
+    told = {check: True} if check else {}
     return tuple(
         Condition(
             mode,
@@ -127,7 +127,7 @@ def _two_by_two() -> Experiment:
         name="two_by_two",
         question="Is it what the agent sees, or what it is paid?",
         primary=f"at.{LATE}.immortal.true_energy",
-        conditions=_modes(dict.fromkeys(MODES, TEN), MOMENTS, cascade=True)
+        conditions=_modes(dict.fromkeys(MODES, TEN), MOMENTS, check="cascade")
         + _walks(TEN, (EARLY, LATE), *SCRIPTED),
         measure=agent_unit,
     )
@@ -138,7 +138,9 @@ def _two_by_two_base() -> Experiment:
         name="two_by_two_base",
         question="Does the default network agree with the small one on the four cells?",
         primary=f"at.{EARLY}.immortal.true_energy",
-        conditions=_modes(dict.fromkeys(MODES, FIVE), (100_000, EARLY), network="base_cnn"),
+        conditions=_modes(
+            dict.fromkeys(MODES, FIVE), (100_000, EARLY), check="verify", network="base_cnn"
+        ),
         measure=agent_unit,
     )
 
@@ -216,26 +218,11 @@ def _lures() -> Experiment:
 
 
 def _cloning() -> Experiment:
-    conditions: list[Condition] = []
-    for expert in ("food_only", "omniscient_seeker"):
-        for samples in SAMPLES:
-            for rounds in (0, 5) if expert == "food_only" else (0,):
-                changed = {
-                    "training.network": "small_cnn",
-                    "cloning.samples": samples,
-                    "cloning.dagger_rounds": rounds,
-                }
-                name = f"{expert} {samples}" + " DAgger" * bool(rounds)
-                conditions.append(
-                    Condition(name, {"overrides": changed, "expert": expert}, FIVE)
-                )
-        walk: dict[str, Any] = {"overrides": {}, "scripted": expert, "judge": ["end"]}
-        conditions.append(Condition(f"{expert} itself", walk, FIVE))
     return Experiment(
         name="cloning",
         question="Does copying an expert well mean living well?",
         primary="at.end.immortal.true_energy",
-        conditions=tuple(conditions),
+        conditions=cloning.conditions(FIVE),
         measure=agent_unit,
     )
 

@@ -21,10 +21,9 @@ from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 from goodharts_lib.training.saliency_sanity import randomisation_cascade
 from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_views, swap_effect
-from goodharts_lib.training.train import clone
+from goodharts_lib.training.verification import verify
 
 CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
-EPOCH_CURVE = ("accuracy", "cross_entropy", "true_energy_sampled", "true_energy_greedy")
 WINDOW = 5  # updates over which an agent must behave as learned
 POISON_SHARE = 0.05  # of its meals: at most, to count as learned
 CASCADE_VIEWS = 50
@@ -39,8 +38,9 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
         settings: ``overrides`` of the configuration; ``judge``, training steps at which the agent
             is judged (rounded up to whole updates), or "end", whenever that comes;
             ``curve_every``, updates between two points of the curves; ``stop_when_learned``, to
-            end as soon as the agent tells food from poison; ``cascade``, to put its saliency maps
-            to the test in the end.
+            end as soon as the agent tells food from poison; ``verify``, to put its fitness to the
+            test whenever it is judged; ``cascade``, to put its saliency maps to the test in the
+            end.
         seed: training seed.
         scratch: where the unfinished run is kept.
 
@@ -64,7 +64,10 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
         rows.append([record.total_steps, *(getattr(record, key) for key in CURVE)])
         if record.update in judged:
             last = record.update == max(judged)
-            at[str(judged[record.update])] = judge(trainer.policy(), thorough=last)
+            scores = judge(trainer.policy(), thorough=last)
+            if settings.get("verify"):
+                scores["verification"] = fitness(trainer.policy())
+            at[str(judged[record.update])] = scores
         if record.update % config.training.checkpoint_interval == 0:
             checkpoint.save_checkpoint(kept, trainer, {"rows": rows, "at": at})
 
@@ -121,33 +124,14 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     return {"metrics": {"at": {str(settings["judge"][-1]): scores}}}
 
 
-def clone_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
-    """Clone a scripted expert, and judge the clone in the end.
-
-    Args:
-        settings: ``overrides`` of the configuration, and ``expert``, whom to copy.
-        seed: training seed.
-        scratch: unused.
-
-    Returns:
-        ``metrics``: ``at.end``, see `judge`, and ``last_epoch``; ``curves``: columns over epochs.
-    """
-    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
-    result = clone(config, settings["expert"], seed)
-    epochs = [asdict(record) for record in result.history]
-    at = {"end": judge(result.policy, thorough=True)}
-    return {
-        "metrics": {"at": at, "last_epoch": epochs[-1]},
-        "curves": {key: [float(f"{e[key]:.4g}") for e in epochs] for key in EPOCH_CURVE},
-    }
-
-
 def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
     """Do the unit that fits: of a scripted agent, a clone, a peer, or one that we train."""
     unit = train_unit
     if "scripted" in settings:
         unit = walk_unit
     elif "expert" in settings:
+        from goodharts_lib.experiments.cloning import clone_unit  # it judges as this module does
+
         unit = clone_unit
     elif settings.get("peer"):
         unit = peer_unit
@@ -173,6 +157,17 @@ def judge(policy: LearnedPolicy, *, thorough: bool) -> dict[str, Any]:
         scores["mortal"] = asdict(evaluate(policy, config, EVALUATION_SEED))
         scores["greedy"] = asdict(evaluate(policy.decoded(greedy=True), config, EVALUATION_SEED))
     return scores
+
+
+def fitness(policy: LearnedPolicy) -> dict[str, float | bool]:
+    """Return what the verification command finds."""
+    verdict = verify(policy, policy.config, EVALUATION_SEED)
+    return {
+        "directional": verdict.accuracy,
+        "choice": verdict.choice,
+        "alive": verdict.alive,
+        "passed": verdict.passed,
+    }
 
 
 def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:

@@ -11,11 +11,13 @@ import pytest
 from training.tiny import TINY, tiny
 
 from goodharts_lib.behaviors.scripted import ScriptedAgent
+from goodharts_lib.config import load_config
 from goodharts_lib.evaluation import evaluate
 from goodharts_lib.experiments import measures
 from goodharts_lib.experiments.measures import CURVE, agent_unit, curves, learned_at, train_unit
 from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
+from goodharts_lib.training.verification import verify
 
 SETTINGS: dict[str, Any] = {
     "overrides": TINY | {"training.mode": "proxy", "training.checkpoint_interval": 1},
@@ -106,6 +108,19 @@ def test_seeds_and_settings_do_not_share_an_unfinished_run(tmp_path: Path) -> No
     assert len(keys | {measures._key(SETTINGS | {"judge": [256]}, 3)}) == 3
 
 
+def test_fitness_is_what_the_verification_command_finds(tmp_path: Path) -> None:
+    found = train_unit(SETTINGS | {"verify": True}, 3, tmp_path)["metrics"]["at"]
+    assert found["100"]["verification"] != found["256"]["verification"]
+    policies = []
+    config = load_config(overrides={**SETTINGS["overrides"], "runtime.threads": 1})
+    trainer = PPOTrainer(config, 3)
+    trainer.run(lambda _: policies.append(trainer.policy()))
+    verdict = verify(policies[-1], config, measures.EVALUATION_SEED)
+    assert found["256"]["verification"]["directional"] == verdict.accuracy
+    assert found["256"]["verification"]["alive"] == verdict.alive
+    assert not found["256"]["verification"]["passed"]
+
+
 def test_a_unit_stops_once_it_has_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measures, "WINDOW", 2)
     monkeypatch.setattr(measures, "POISON_SHARE", 1.1)
@@ -146,12 +161,3 @@ def test_a_peer_is_trained_and_judged_like_ours(tmp_path: Path) -> None:
     assert agent_unit(settings, 3, tmp_path) == found
     assert agent_unit(settings, 4, tmp_path) != found
     assert set(found["metrics"]["at"]["256"]) == {"immortal", "mortal"}
-
-
-def test_a_clone_is_judged_and_its_epochs_are_kept(tmp_path: Path) -> None:
-    changed = TINY | {"cloning.samples": 60, "cloning.held_out_samples": 60, "cloning.epochs": 2}
-    settings = {"overrides": changed, "expert": "food_only"}
-    found = agent_unit(settings, 3, tmp_path)
-    assert found["metrics"]["last_epoch"]["epoch"] == 2
-    assert len(found["curves"]["accuracy"]) == 2
-    assert set(found["metrics"]["at"]["end"]) == {"immortal", "mortal", "greedy", "swap"}

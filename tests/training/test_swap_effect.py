@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 from training.tiny import tiny
 
-from benchmarks import swap, units
 from goodharts_lib.behaviors.action_space import ACTIONS, N_ACTIONS
 from goodharts_lib.behaviors.scripted import ScriptedAgent
-from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError
 from goodharts_lib.modes import MODES
 from goodharts_lib.runtime import make_generators
-from goodharts_lib.stats import t_interval
-from goodharts_lib.training.ppo.checkpoint import save_model
-from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 from goodharts_lib.training.swap_effect import (
     SwapEffect,
@@ -234,104 +224,3 @@ def test_the_table_shows_every_policy_on_the_same_views() -> None:
         tv, closer = effect.means().values()
         assert line.split()[:3] == [policy.name, f"{tv:.3f}", f"{closer:+.3f}"]
         assert [word for word in line.split() if word.endswith(":")] == ["1:", "2:"]
-
-
-# --- The benchmark ----------------------------------------------------------
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The benchmark on the tiny world, at three points of four updates."""
-
-    def load(overrides: Mapping[str, Any] | None = None) -> Config:
-        return tiny({k: v for k, v in (overrides or {}).items() if k not in swap.OVERRIDES})
-
-    monkeypatch.setattr(swap, "load_config", load)
-    monkeypatch.setattr(swap, "UPDATES", (0, 2, 4))
-    monkeypatch.setattr(swap, "N_VIEWS", 20)
-    monkeypatch.setattr(swap, "CASCADE_VIEWS", 2)
-    monkeypatch.setattr(swap, "DRAWS", 1)
-    monkeypatch.setattr(swap, "METHODS", ("gradient", "grad_cam"))
-
-
-def stored_run(folder: Path, mode: str, seed: int, overrides: dict[str, Any]) -> None:
-    trainer = PPOTrainer(tiny({"training.mode": mode} | overrides), seed)
-    run = folder / f"{mode}_{seed}"
-    run.mkdir()
-    save_model(run / "u000.safetensors", trainer.policy(), seed, 0)
-
-    def keep(record: UpdateRecord) -> None:
-        path = run / f"u{record.update:03d}.safetensors"
-        save_model(path, trainer.policy(), seed, record.total_steps)
-
-    trainer.run(keep)
-
-
-@pytest.mark.usefixtures("small")
-def test_training_and_stored_policies_give_the_same_unit(tmp_path: Path) -> None:
-    stored_run(tmp_path, "proxy", 3, {})
-    unit = {"condition": "proxy", "seed": 3, "policies": None}
-    trained = swap.run_unit(unit)
-    assert trained == swap.run_unit(unit | {"policies": str(tmp_path)})
-    assert trained["condition"] == "proxy"
-    assert list(trained["curves"]) == list(swap.MEASURED)
-    assert len(set(trained["curves"]["tv"])) == 3
-    for key, curve in trained["curves"].items():
-        assert len(curve) == 3
-        assert curve[-1] == pytest.approx(trained["metrics"][key], abs=1e-5)
-    layers = ["trained", "network.policy", "network.fc", "network.conv.2", "network.conv.0"]
-    assert [list(found) for found in trained["metrics"]["cascade"].values()] == [layers, layers]
-
-
-@pytest.mark.usefixtures("small")
-def test_a_run_of_another_configuration_is_refused(tmp_path: Path) -> None:
-    stored_run(tmp_path, "proxy", 3, {"training.gamma": 0.9})
-    with pytest.raises(UserError, match="was trained with another configuration"):
-        swap.run_unit({"condition": "proxy", "seed": 3, "policies": str(tmp_path)})
-
-
-@pytest.mark.usefixtures("small")
-def test_the_command_stores_its_units_and_its_table_shows_intervals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(swap, "RESULTS", tmp_path)
-    asked: list[int] = []
-
-    def run_missing(
-        run_unit: Callable[[dict[str, Any]], dict[str, Any]],
-        wanted: Sequence[dict[str, Any]],
-        stored: dict[str, Any],
-        path: Path,
-        describe: Callable[[dict[str, Any]], str],
-    ) -> None:
-        for unit in wanted:
-            asked.append(unit["seed"])
-            stored["units"].append(run_unit(unit))
-            assert describe(stored["units"][-1]).startswith("tv 0.0")
-        units.save(path, stored)
-
-    monkeypatch.setattr(units, "run_missing", run_missing)  # in this process, which is patched
-    assert swap.main(["--modes", "proxy", "--seeds", "1", "2"]) == 0
-    assert swap.main(["--modes", "proxy", "--seeds", "3", "--policies", str(tmp_path)]) == 0
-    assert asked == [1, 2]  # no run of seed 3 is stored there
-    capsys.readouterr()
-    assert swap.main(["--table"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    found = json.loads((tmp_path / "swap.json").read_text())["units"]
-    shown = t_interval([unit["metrics"]["tv"] for unit in found])
-    cell = f"{shown.estimate:.2f} [{shown.low:.2f}, {shown.high:.2f}]"
-    assert lines[2].startswith(f"| `proxy`, n = 2 | {cell} |")
-    assert sum(line.startswith("| grad_cam, absolute |") for line in lines) == 1
-
-
-@pytest.mark.usefixtures("small")
-def test_results_of_another_definition_are_not_mixed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(swap, "RESULTS", tmp_path)
-    path = tmp_path / "swap.json"
-    units.save(path, units.load(path, swap.definition()))
-    assert swap.main(["--table"]) == 0
-    monkeypatch.setattr(swap, "N_VIEWS", 21)
-    with pytest.raises(UserError, match="results of another definition"):
-        swap.main(["--table"])
