@@ -44,8 +44,10 @@ def cell(found: Sequence[float], *, learned: bool) -> str:
     """Return a mean, with its interval over seeds if there is one to give."""
     mean = sum(found) / len(found)
     digits = 0 if abs(mean) >= 100 else 1
-    shown = f"{mean:,.{digits}f}"
+    numbers = [mean]
     if learned and len(found) > 1:
         interval = stats.t_interval(found)
-        shown += f" [{interval.low:,.{digits}f}, {interval.high:,.{digits}f}]"
+        numbers += [interval.low, interval.high]
+    texts = [f"{round(number, digits) + 0.0:,.{digits}f}" for number in numbers]  # no -0.0
+    shown = texts[0] if len(texts) == 1 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
     return shown.replace("-", "−")

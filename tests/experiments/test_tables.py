@@ -38,6 +38,10 @@ def test_a_single_seed_has_no_interval() -> None:
     assert cell([-3.25], learned=True) == "−3.2"
 
 
+def test_nothing_is_less_than_nothing() -> None:
+    assert cell([0.0, 0.001], learned=True) == "0.0 [0.0, 0.0]"
+
+
 def test_the_commands_print_what_is_stored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
