@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.experiments import cloning_story, results
@@ -43,6 +44,7 @@ def epochs_picture(stored: Stored, condition: str = "omniscient_seeker 10000") -
     label_ends(right, ends)
     for axes in (left, right):
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, (
         f"Two charts over epochs, a line per seed. Accuracy: {right_answers[:, 0].mean():.3f}"
         f" to {right_answers[:, -1].mean():.3f}, and {ceiling:.3f} is all it can be; true "
@@ -95,7 +97,7 @@ def reasons_picture(stored: Stored) -> Drawn:
     figure, (axes,) = panels(1, 4.2)
     rows: list[tuple[str, Interval, str]] = []
     for effect in cloning_story.interventions(stored):
-        name = f"{effect.reason}\n{effect.base} → {effect.mended.removeprefix(effect.base).strip()}"
+        name = f"{effect.reason}\n{_change(effect.base, effect.mended)}"
         rows.append((name, effect.mortal, DECODINGS["sampled"]))
         rows.append((name, effect.greedy, DECODINGS["greedy"]))
     for condition in ("omniscient_seeker 10000", "food_only 10000"):
@@ -119,3 +121,11 @@ def reasons_picture(stored: Stored) -> Drawn:
         "Change of true energy with its 95 % interval when a reason is taken away, sampled and "
         f"greedy in turn: {'; '.join(said)}."
     )
+
+
+def _change(base: str, mended: str) -> str:
+    """Return two conditions' names, what they share said once."""
+    (expert, *before), (other, *after) = base.split(), mended.split()
+    if expert != other:
+        return f"{base} → {mended}"
+    return f"{expert} {before[0]}: {' '.join(before[1:]) or 'plain'} → {' '.join(after[1:])}"

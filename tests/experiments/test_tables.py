@@ -81,13 +81,3 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.startswith("P1a")
-
-
-@pytest.mark.parametrize("name", book.FIGURES)
-def test_every_figure_draws_from_what_ships(name: str) -> None:
-    experiments, _ = book.FIGURES[name]
-    if all((results.shipped() / f"{e}.json").exists() for e in experiments):
-        assert book.draw(name)[1].endswith(".")
-    else:
-        with pytest.raises(ValueError, match="there are no results"):
-            book.draw(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import made
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from goodharts_lib.modes import MODES
-from goodharts_lib.plotting import cells, compared, phase, sweeps
+from goodharts_lib.plotting import book, cells, compared, phase, sweeps
 from goodharts_lib.plotting.style import Drawn, label_ends, panels, seeds_and_mean, spread
 
 DRAWN: dict[str, Callable[[], Drawn]] = {
@@ -33,6 +34,8 @@ DRAWN: dict[str, Callable[[], Drawn]] = {
     ),
     "death": lambda: compared.death_picture(made.two_by_two(), made.two_by_two()),
 }
+
+DRAWN |= {f"book {name}": partial(book.draw, name) for name in book.FIGURES if book.is_there(name)}
 
 
 @pytest.mark.parametrize("name", DRAWN)
