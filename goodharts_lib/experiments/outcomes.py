@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from goodharts_lib import fits, stats
+from goodharts_lib.contrasts import contrast_interval
 from goodharts_lib.experiments.analysis import (
     HARMS,
     MIN_SEEDS,
@@ -143,6 +144,15 @@ def learns_the_gap(stored: Stored) -> Outcome:
     return Outcome(words, "confirmed" if held else "refuted")
 
 
+def blind_eats_alike(stored: Stored) -> Outcome:
+    """P3b: poison's share of meals at gap 0 minus that of an agent that eats everything."""
+    share = "at.end.immortal.food_share"
+    difference = stats.difference_interval(
+        seeds(stored, "eat_everything", share), seeds(stored, "gap 0", share)
+    )
+    return inside(difference, -0.05, 0.05, "difference ")
+
+
 def gap_slope(stored: Stored) -> Outcome:
     """P4: the slope of log learning time on log gap, unlearned runs censored."""
     gaps, times, seen = learning_times(stored)
@@ -241,3 +251,28 @@ def death_teaches(stored: Stored) -> Outcome:
     path = "at.2000000.immortal.true_energy"
     more = stats.difference_interval(seeds(stored, "proxy", path), seeds(stored, "random", path))
     return below(_minus(more), 0)._replace(measured=f"difference {more}")
+
+
+def nearly_right_is_not_enough(stored: Stored) -> Outcome:
+    """P12: poison's share of meals at 0.6 and at 0.2 interestingness, against that at 1."""
+
+    def share(lure: float) -> list[float]:
+        return [1 - x for x in seeds(stored, f"poison at {lure:g}",
+                                     "at.500000.immortal.food_share")]  # fmt: skip
+
+    high = contrast_interval([share(0.6), share(1.0)], [1, -0.75])
+    low = contrast_interval([share(0.2), share(1.0)], [1, -0.5])
+    words = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
+    return Outcome(f"shares {words}", _worst([below(_minus(high), 0).verdict,
+                                              below(low, 0).verdict]))  # fmt: skip
+
+
+def shaping_is_not_the_cause(stored: Stored) -> Outcome:
+    """P13: true energy without shaping."""
+    path = f"{LATE}.true_energy"
+    found = {mode: stats.t_interval(seeds(stored, mode, path)) for mode in MODES}
+    verdicts = [below(_minus(found["ground_truth"]), -1000).verdict]
+    verdicts += [below(found[mode], -300).verdict for mode in ("proxy", "proxy_sighted")]
+    words = ", ".join(f"{m} {i.estimate:,.0f} [{i.low:,.0f}, {i.high:,.0f}]"
+                      for m, i in found.items())  # fmt: skip
+    return Outcome(words, _worst(verdicts))

@@ -177,6 +177,15 @@ PREDICTIONS: tuple[Prediction, ...] = (
         outcomes.learns_the_gap,
     ),
     Prediction(
+        "P3b",
+        "gap",
+        "At gap 0 poison's share of the meals of `proxy_jammed` is that of an agent that eats "
+        "everything, within 0.05.",
+        "the 95 % interval of the difference lies outside ±0.05",
+        "none",
+        outcomes.blind_eats_alike,
+    ),
+    Prediction(
         "P4",
         "gap",
         "Learning time grows as a power of the gap: the slope of log time on log gap lies between "
@@ -246,6 +255,25 @@ PREDICTIONS: tuple[Prediction, ...] = (
         "the 95 % interval of the difference lies below 0",
         "the same pilot",
         outcomes.death_teaches,
+    ),
+    Prediction(
+        "P12",
+        "interestingness",
+        "A proxy must be nearly right before it helps, because a detour costs as much as about 0.2 "
+        "of a meal per step: with poison at 0.6 poison's share of `proxy`'s meals is more than "
+        "three quarters of that at 1, and with poison at 0.2 less than half.",
+        "an interval lies on the other side of its limit",
+        "none",
+        outcomes.nearly_right_is_not_enough,
+    ),
+    Prediction(
+        "P13",
+        "shaping_off",
+        "Without shaping `ground_truth` still ends above +1,000 of true energy after 1 M steps, "
+        "and `proxy` and `proxy_sighted` below −300.",
+        "one of the three intervals lies on the other side of its limit",
+        "none without shaping; with it +1,628, −683 and −626 in mortal worlds",
+        outcomes.shaping_is_not_the_cause,
     ),
 )
 

@@ -135,6 +135,63 @@ def test_a_power_law_is_found_with_its_censored_runs() -> None:
     assert outcomes.learns_the_gap(gaps(-1.5, blind=False)).verdict == "refuted"
 
 
+def simple(condition: str, path: tuple[str, ...], values: Any) -> list[dict[str, Any]]:
+    """Units of one condition that hold one number each, at a path."""
+    made = []
+    for seed, value in enumerate(values):
+        metrics: Any = value
+        for key in reversed(path):
+            metrics = {key: metrics}
+        made.append({"condition": condition, "seed": seed, "metrics": metrics})
+    return made
+
+
+def spread(middle: float, width: float = 0.01) -> list[float]:
+    return [middle + width * step for step in (-1, -0.5, 0, 0.5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("blind", "verdict"), [(0.68, "confirmed"), (0.80, "refuted"), (0.63, "undecided")]
+)
+def test_a_blind_agent_is_compared_with_one_that_eats_everything(
+    blind: float, verdict: str
+) -> None:
+    path = ("at", "end", "immortal", "food_share")
+    stored = {
+        "units": simple("gap 0", path, spread(blind)) + simple("eat_everything", path, spread(0.68))
+    }
+    assert outcomes.blind_eats_alike(stored).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict"),
+    [
+        ((0.10, 0.30, 0.32), "confirmed"),
+        ((0.10, 0.10, 0.32), "refuted"),  # 0.6 is right enough already
+        ((0.30, 0.30, 0.32), "refuted"),  # and 0.2 is not
+        ((0.16, 0.30, 0.32), "undecided"),
+    ],
+)
+def test_how_right_a_proxy_must_be(shares: tuple[float, float, float], verdict: str) -> None:
+    path = ("at", "500000", "immortal", "food_share")
+    units = []
+    for lure, share in zip((0.2, 0.6, 1.0), shares, strict=True):
+        units += simple(f"poison at {lure:g}", path, spread(1 - share))
+    assert outcomes.nearly_right_is_not_enough({"units": units}).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("truth", "proxy", "verdict"),
+    [(1500, -600, "confirmed"), (500, -600, "refuted"), (1500, 0, "refuted"),
+     (1000, -600, "undecided")],
+)  # fmt: skip
+def test_what_must_hold_without_shaping(truth: float, proxy: float, verdict: str) -> None:
+    path = ("at", "1000000", "immortal", "true_energy")
+    ends = {"ground_truth": truth, "proxy": proxy, "proxy_jammed": 0, "proxy_sighted": -600}
+    units = [unit for mode, end in ends.items() for unit in simple(mode, path, spread(end, 40))]
+    assert outcomes.shaping_is_not_the_cause({"units": units}).verdict == verdict
+
+
 def phase(shift: float = 0.0) -> dict[str, Any]:
     """Eaters of everything: poison's share of meals is its share of items, plus a shift."""
     made: list[Any] = []
