@@ -144,6 +144,28 @@ def phase_columns(
     return dict(sorted(columns.items()))
 
 
+def recovery(stored: Stored, condition: str = "proxy") -> list[float | None]:
+    """Return, for each seed, the training steps after which it stays above the random walk.
+
+    True energy in immortal worlds, interpolated between the steps at which it was judged; None for
+    a seed that is below at the last of them.
+    """
+    steps, energy = over_steps(stored, condition, "immortal.true_energy")
+    end = judged(stored, "random")[-1]
+    walk = np.mean(values(stored, "random", f"at.{end}.immortal.true_energy"))
+    found: list[float | None] = []
+    for above in energy - walk:  # (n_steps,)
+        low = int(np.flatnonzero(above <= 0)[-1]) if (above <= 0).any() else -1
+        if low == len(steps) - 1:
+            found.append(None)
+        elif low < 0:
+            found.append(float(steps[0]))
+        else:
+            part = -above[low] / (above[low + 1] - above[low])
+            found.append(float(steps[low] + part * (steps[low + 1] - steps[low])))
+    return found
+
+
 def last(unit: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a unit was last judged to be."""
     at: Mapping[str, Any] = unit["metrics"]["at"]

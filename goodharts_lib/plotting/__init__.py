@@ -7,9 +7,9 @@ against what they are paid. `sweeps`: gap, noise, interestingness. `phase`: the 
 
 from goodharts_lib.plotting.style import WIDTH, Drawn, as_png, show
 from goodharts_lib.plotting.training import PANELS, Curves, curves, training_curves
-from goodharts_lib.plotting.walks import Walk, take_walk, walks_picture
+from goodharts_lib.plotting.walks import Walk, take_walk, walks_picture, world_picture
 
 __all__ = [
     "PANELS", "WIDTH", "Curves", "Drawn", "Walk", "as_png", "curves", "show", "take_walk",
-    "training_curves", "walks_picture",
+    "training_curves", "walks_picture", "world_picture",
 ]  # fmt: skip

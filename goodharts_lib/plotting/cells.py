@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,29 +48,43 @@ def four_cells(stored: Stored, step: int) -> Drawn:
         stored: results of two_by_two.
         step: training steps at which the agents were judged.
     """
-    figure, both = panels(2, 3.6)
-    names = [*MODES, *BESIDE]
+    scores = {
+        name: {
+            key: values(stored, name, f"at.{step}.immortal.{key}")
+            for key in ("proxy_score", "true_energy")
+        }
+        for name in (*MODES, *BESIDE)
+    }
+    figure, alt = agents_picture(scores)
+    return figure, f"After {step:,} training steps. {alt}"
+
+
+def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
+    """Draw proxy score and true energy per 1,000 steps of some agents, a dot per seed.
+
+    Args:
+        scores: agent to ``proxy_score`` and ``true_energy``, each one number per seed.
+    """
+    figure, both = panels(2, 0.45 + 0.45 * len(scores))
+    names = list(scores)[::-1]
     described = []
     for axes, key, title in zip(
         both, ("proxy_score", "true_energy"), ("Proxy score", "True energy"), strict=True
     ):
         said = []
-        for place, name in enumerate(reversed(names)):
-            found = values(stored, name, f"at.{step}.immortal.{key}")
-            interval = seeds_and_mean(axes, place, found, AGENT_COLORS[name], horizontal=True)
-            if interval is not None and name in MODES:
+        for place, name in enumerate(names):
+            color = AGENT_COLORS.get(name, "#332288")
+            interval = seeds_and_mean(axes, place, scores[name][key], color, horizontal=True)
+            if interval is not None:
                 said.append(f"{name} {short(interval)}")
         axes.axvline(0, color="#BBBBBB", linewidth=1, zorder=0)
-        axes.set_yticks(range(len(names)), list(reversed(names)) if axes is both[0] else [])
+        axes.set_yticks(range(len(names)), names if axes is both[0] else [])
         axes.set_xlabel("per 1,000 steps")
         axes.set_title(title, fontsize="medium")
         described.append(f"{title}: " + ", ".join(reversed(said)))
-    for label, name in zip(both[0].get_yticklabels(), reversed(names), strict=True):
-        label.set_color(AGENT_COLORS[name])
-    return figure, (
-        f"Dots for every training seed, with means and 95 % intervals, after {step:,} training "
-        f"steps. {'. '.join(described)}."
-    )
+    for label in both[0].get_yticklabels():
+        label.set_color(AGENT_COLORS.get(label.get_text(), "#332288"))
+    return figure, (f"A dot for every seed, and means with 95 % intervals. {'. '.join(described)}.")
 
 
 def eyes_and_wages(stored: Stored) -> Drawn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,14 +26,19 @@ def as_png(figure: Figure, dpi: int, metadata: Mapping[str, str] | None = None) 
     return buffer.getvalue()
 
 
-def show(drawn: Drawn) -> None:
-    """Show a figure and its alt text in a notebook, as every figure of the book is returned."""
-    from IPython.display import Image, display  # only notebooks have it
+def show(drawn: Drawn, caption: str = "") -> None:
+    """Show a figure of the book in a notebook, with its alt text and a caption."""
+    from IPython.display import HTML, display  # only notebooks have it
 
     figure, alt = drawn
-    width = round(figure.get_figwidth() * 96)
-    image = Image(as_png(figure, dpi=120), format="png", alt=alt, width=width)  # type: ignore[no-untyped-call]
-    display(image)  # type: ignore[no-untyped-call]
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    picture = base64.b64encode(as_png(figure, dpi=120)).decode()
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    display(HTML(  # type: ignore[no-untyped-call]
+        f'<figure class="result"><img src="data:image/png;base64,{picture}" '
+        f'alt="{html.escape(alt)}" width="{width}" height="{height}" '
+        f'style="max-width: 100%; height: auto">{below}</figure>'
+    ))  # fmt: skip
 
 
 def panels(count: int, height: float, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:

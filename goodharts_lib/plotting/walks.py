@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from goodharts_lib import runtime
@@ -75,3 +76,29 @@ def walks_picture(walks: Sequence[Walk]) -> Drawn:
         "food, orange diamonds poison, black rings meals. " + "; ".join(described) + "."
     )
     return figure, alt
+
+
+def world_picture(grid: torch.Tensor, agent: torch.Tensor, config: Config) -> Drawn:
+    """Draw a world, (height, width) uint8, an agent at (x, y), and the window that it sees."""
+    figure = Figure(figsize=(WIDTH * 0.62, WIDTH * 0.62), layout="constrained")
+    axes = figure.subplots()
+    height, width = grid.shape
+    nobody = np.zeros((0, 2), dtype=np.int64)
+    axes.imshow(render_rgb(grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    x, y = (int(place) for place in agent)
+    reach = config.agent.view_range
+    for dx in (-width, 0, width):  # on a torus a window may show on two sides
+        for dy in (-height, 0, height):
+            corner = (x + dx - reach - 0.5, y + dy - reach - 0.5)
+            axes.add_patch(Rectangle(corner, 2 * reach + 1, 2 * reach + 1, fill=False, lw=2))
+    axes.plot(x, y, "s", color="black", markersize=5)
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    food, poison = (int((grid == cell).sum()) for cell in (Cell.FOOD, Cell.POISON))
+    return figure, (
+        f"A field of {width} by {height} cells with {food} food, green discs, and {poison} poison, "
+        f"orange diamonds. A square of {2 * reach + 1} by {2 * reach + 1} cells marks what the "
+        "agent in its middle sees."
+    )

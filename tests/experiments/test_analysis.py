@@ -1,0 +1,89 @@
+"""From stored results to numbers: worked examples whose answers are known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from goodharts_lib.experiments import analysis
+from goodharts_lib.modes import MODES
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "plotting"))
+import made
+
+
+def test_effects_are_wages_then_eyes() -> None:
+    stored = made.two_by_two((1_000_000,))
+    energy = {}
+    for mode in MODES:
+        food, poison = (4 + end for end in made.ends(mode))
+        energy[mode] = 10 * food - 30 * poison - 100
+    truth, proxy, jammed, sighted = energy.values()
+    found = analysis.effects(stored, 1_000_000)
+    assert found.first.estimate == pytest.approx((truth + jammed - proxy - sighted) / 2)
+    assert found.second.estimate == pytest.approx((truth + sighted - proxy - jammed) / 2)
+    assert found.interaction.estimate == pytest.approx(truth - jammed - sighted + proxy)
+
+
+def test_steps_are_those_that_every_unit_was_judged_at() -> None:
+    stored = made.two_by_two((100, 200))
+    del stored["units"][0]["metrics"]["at"]["100"]
+    assert analysis.judged(stored, "ground_truth") == [200]
+    steps, energy = analysis.over_steps(stored, "proxy", "immortal.true_energy")
+    assert steps == [100, 200]
+    assert energy.shape == (5, 2)
+
+
+def test_experiments_are_compared_mode_by_mode() -> None:
+    one, other = made.two_by_two((100,)), made.two_by_two((100, 200))
+    found = analysis.compare(one, other, 100)  # the end of one is half way through the other
+    assert found["ground_truth"].estimate > 500
+    assert found["proxy"].estimate < -200
+    assert analysis.ranking(one, 100)[:2] == ["ground_truth", "proxy_jammed"]
+
+
+def energies(*course: float) -> dict:
+    """One seed's true energy after 100, 200, ... steps."""
+    at = {
+        str(100 * number): {"immortal": {"true_energy": energy}}
+        for number, energy in enumerate(course, 1)
+    }
+    return {"condition": "proxy", "seed": 1, "metrics": {"at": at}}
+
+
+WALK = {"condition": "random", "seed": 1,
+        "metrics": {"at": {"300": {"immortal": {"true_energy": -100.0}}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("course", "expected"),
+    [
+        ((-300, -200, 100), 200 + 100 / 3),
+        ((-300, 0, -200), None),  # it came back, and fell again
+        ((0, 100, 200), 100),
+        ((-50, -300, -60), 200 + 200 / 2.4),
+    ],
+)
+def test_recovery_is_when_it_stays_above_the_random_walk(
+    course: tuple[float, ...], expected: float | None
+) -> None:
+    found = analysis.recovery({"units": [energies(*course), WALK]})[0]
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_learning_times_leave_out_what_is_not_the_plain_sweep() -> None:
+    gaps, times, seen = analysis.learning_times(made.gap())
+    assert set(gaps) == {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0}
+    assert all(seen)
+    assert min(times) == pytest.approx(10_000 * 0.9)
+
+
+def test_mortal_cells_are_columns_of_their_own() -> None:
+    stored = made.phase()
+    extra = [{**unit, "condition": unit["condition"].replace("share", "mortal at")}
+             for unit in stored["units"] if unit["condition"] == "share 0.2"]  # fmt: skip
+    stored["units"] += extra
+    assert list(analysis.phase_columns(stored)) == [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert list(analysis.phase_columns(stored, "mortal at")) == [0.2]
