@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from goodharts_lib import stats
 
-WIDTH = 8.0  # inches: a page's text width
+WIDTH = 7.0  # inches: a page's text width
 
 Drawn = tuple[Figure, str]  # a figure and its alt text
 

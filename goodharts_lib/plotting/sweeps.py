@@ -46,7 +46,7 @@ def gap_picture(stored: Stored) -> Drawn:
     left.set_xlabel("gap between food and poison")
     left.set_ylabel("training steps until it is learned")
     noisy = _noise(right, stored)
-    right.set_xlabel("sensor noise at gap 0.1 (standard deviation)")
+    right.set_xlabel("sensor noise (std) at gap 0.1")
     for axes in (left, right):
         axes.set_ylim(3e4, 2.2e6)
     right.annotate(

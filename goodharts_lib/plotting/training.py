@@ -46,7 +46,7 @@ def training_curves(runs: Mapping[str, Sequence[Curves]], random: Mapping[str, f
             axes.plot(steps, mean, color=color, linewidth=2)
             ends[mode] = (float(mean[-1]), color)
             described.append(f"{title} of {mode} goes from {mean[0]:,.0f} to {mean[-1]:,.0f}")
-        axes.set_title(f"{title}: {meaning}", fontsize="medium")
+        axes.set_title(f"{title}: {meaning}", fontsize="small", loc="left")
         steps_axis(axes)
         label_ends(axes, ends)
     both[0].set_ylabel("per 1,000 steps")
