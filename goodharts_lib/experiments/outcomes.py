@@ -173,7 +173,8 @@ def break_points(stored: Stored) -> Outcome:
         if not min(share) < critical < max(share):
             continue
         low, high = crossing.low, crossing.high
-        words.append(f"h/g {harm:g}: {crossing.estimate} [{low}, {high}] against {critical:.2f}")
+        shown = ["open" if x is None else f"{x:.3f}" for x in (crossing.estimate, low, high)]
+        words.append(f"h/g {harm:g}: {shown[0]} [{shown[1]}, {shown[2]}] against {critical:.3f}")
         near = (critical - 0.05, critical + 0.05)
         if low is None or high is None:
             verdicts.append("undecided")

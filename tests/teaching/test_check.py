@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from goodharts_lib import teaching
 from goodharts_lib.errors import UserError
 from goodharts_lib.teaching import check, fault_of
@@ -50,7 +51,7 @@ def test_pages_check_their_own_exercises_only() -> None:
 
 
 def test_a_stub_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    def stub(_: object) -> None:
+    def stub(*_: object) -> None:
         raise NotImplementedError
 
     for exercise in CHECKS:

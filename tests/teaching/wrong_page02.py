@@ -24,7 +24,8 @@ def _blind(channels: torch.Tensor) -> torch.Tensor:
 
 def _greedy(view: Any) -> int:
     """Go for whatever is nearest."""
-    items = [(max(abs(r - 5), abs(c - 5)), r, c) for r, c in zip(*(view > 1).nonzero(), strict=True)]
+    cells = zip(*(view > 1).nonzero(), strict=True)
+    items = [(max(abs(r - 5), abs(c - 5)), r, c) for r, c in cells]
     _, row, column = min(items, default=(0, 10, 10))
     moves = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
     return min(

@@ -1,0 +1,70 @@
+"""The source on a page is the library's own."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import IPython.display
+import pytest
+import torch
+from goodharts_lib.errors import UserError
+from goodharts_lib.teaching.source import show_source, source_of
+from goodharts_lib.training.ppo import algorithms
+from goodharts_lib.training.reward_shaping import RewardShaping
+
+REAL = [algorithms.compute_gae, algorithms.ppo_loss, RewardShaping.step, RewardShaping.potential]
+
+
+@pytest.mark.parametrize("function", REAL, ids=lambda function: function.__name__)
+def test_only_the_docstring_is_missing(function: Callable[..., Any]) -> None:
+    whole = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
+    left = source_of(function).splitlines()
+    gone = list(whole)
+    for line in left:
+        gone.remove(line)
+    assert left == [line for line in whole if line in left]
+    assert gone[0].strip().startswith('"""')
+    assert gone[-1].strip().endswith('"""')
+    assert [word for line in gone for word in line.strip(' "').split()] == \
+        str(function.__doc__).split()  # fmt: skip
+
+
+def test_what_is_shown_runs_and_computes_the_same() -> None:
+    names = dict(vars(algorithms))
+    exec(source_of(algorithms.compute_gae), names)  # noqa: S102 - our own source
+    end = torch.tensor([[False], [True], [False]])
+    numbers = (torch.tensor([[1.0], [2.0], [4.0]]), torch.ones(3, 1), torch.ones(3, 1))
+    again = names["compute_gae"](*numbers, end, ~end, 0.9, 0.8)
+    for one, other in zip(again, algorithms.compute_gae(*numbers, end, ~end, 0.9, 0.8), strict=True):
+        assert torch.equal(one, other)
+
+
+def plain(number: int) -> int:
+    text = """not a docstring"""
+    return number + len(text)
+
+
+def silent() -> None:
+    """Only this."""
+
+
+def test_without_a_docstring_nothing_is_missing() -> None:
+    assert source_of(plain) == inspect.getsource(plain).rstrip()
+    assert '"""Only this."""' in source_of(silent)  # a function needs a body
+
+
+def test_several_are_shown_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, str]] = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, **_: shown.append(data))
+    show_source(plain, silent)
+    text = f"{source_of(plain)}\n\n{source_of(silent)}"
+    assert shown == [{"text/plain": text, "text/markdown": f"```python\n{text}\n```"}]
+
+
+@pytest.mark.parametrize("thing", [len, 3, RewardShaping, lambda: 0])
+def test_what_has_no_source_is_one_sentence(thing: Any) -> None:
+    with pytest.raises(UserError, match=r"^\S+ (is not a function|has no Python source).*\.$"):
+        source_of(thing)
