@@ -43,15 +43,18 @@ def _run(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     directory = _directory(args)
     print(f"Results in {directory}")
+    hours = size = 0.0
     for name, experiment in EXPERIMENTS.items():
-        total = len(experiment.units())
-        if not (directory / f"{name}.json").exists():
+        total, path = len(experiment.units()), directory / f"{name}.json"
+        if not path.exists():
             print(f"{name:<16} none of {total} units")
             continue
         stored = results.read(name, directory)
-        hours = stored["manifest"].get("compute_seconds", 0) / 3600
+        took = stored["manifest"].get("compute_seconds", 0) / 3600
+        hours, size = hours + took, size + path.stat().st_size / 1e6
         stale = "  STALE: its definition has changed" if results.is_stale(stored) else ""
-        print(f"{name:<16} {len(stored['units'])} of {total} units, {hours:.1f} h{stale}")
+        print(f"{name:<16} {len(stored['units'])} of {total} units, {took:.1f} h{stale}")
+    print(f"{'together':<16} {hours:.1f} h on one core, {size:.1f} MB")
     return 0
 
 

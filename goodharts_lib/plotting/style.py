@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,13 +28,19 @@ def as_png(figure: Figure, dpi: int, metadata: Mapping[str, str] | None = None) 
 
 
 def show(drawn: Drawn, caption: str = "") -> None:
-    """Show a figure of the book in a notebook, with its alt text and a caption."""
+    """Show a figure of the book in a notebook, with its alt text and a caption.
+
+    Args:
+        drawn: as every figure is returned.
+        caption: plain text, with `names` in backticks.
+    """
     from IPython.display import HTML, display  # only notebooks have it
 
     figure, alt = drawn
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     picture = base64.b64encode(as_png(figure, dpi=120)).decode()
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    words = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
+    below = f"<figcaption>{words}</figcaption>" if caption else ""
     display(HTML(  # type: ignore[no-untyped-call]
         f'<figure class="result"><img src="data:image/png;base64,{picture}" '
         f'alt="{html.escape(alt)}" width="{width}" height="{height}" '
