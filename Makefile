@@ -2,33 +2,34 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SITE := _build/html/index.html
 BOOK_SOURCES := _config.yml _toc.yml goodharts_lib/environments/vec_env.py \
-	$(wildcard book/* book/_ext/*.py book/_assets/* book/_root/* notebooks/*.ipynb)
+	$(wildcard book/*.md book/_ext/*.py book/_assets/* book/_root/* book/_static/* notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help book notebooks serve test lint train bench clean
+.PHONY: help book vendor notebooks serve test browser lint train bench set-repository clean
 
 help: ## List the targets
 	@echo "The Goodhart Trap. Targets:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-book: .venv/.book ## Build the site from the executed notebooks into _build/html; needs no torch
+book: .venv/.book vendor ## Build the site from the executed notebooks into _build/html; needs no torch
 	@echo "Building the book; any warning is an error."
 	@$(BIN)/jupyter-book build --all -W -n --keep-going .
 	@echo "The site is at $(CURDIR)/$(SITE)"
 
-notebooks: .venv/.all ## Execute all notebooks afresh, in place
-	@echo "Executing all notebooks in place."
-	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.kernel_name=python3 --ExecutePreprocessor.timeout=600 \
-		--ExecutePreprocessor.record_timing=False \
-		--ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+vendor: .venv/.made ## Fetch the JavaScript that the site serves itself, from npm, unless it is there
+	@$(BIN)/python tools/fetch_vendor.py
+
+notebooks: .venv/.all ## Execute all notebooks afresh, in place (NOTEBOOKS=... for some)
+	@echo "Executing notebooks in place."
+	@$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
 
 serve: $(SITE) ## Serve the site on localhost (PORT=8000), building it if something changed
 	@echo "Serving _build/html at http://localhost:$(PORT)/ - stop with Ctrl-C."
@@ -46,6 +47,9 @@ test: lint book ## Run every check: lint, types, the site, the tests, the notebo
 		--nbval-kernel-startup-timeout=60 --nbval-sanitize-with=tests/nbval_sanitize.cfg
 	@echo "Every check passed."
 
+browser: book .venv/.all ## Read every page of the site in a browser; pictures go to _build/screenshots
+	@$(BIN)/python -m pytest tests/site
+
 lint: .venv/.all ## Check style (ruff) and types (mypy)
 	@echo "Checking style and types."
 	@$(BIN)/ruff check .
@@ -59,7 +63,10 @@ bench: .venv/.all ## Measure speed, side by side with peers
 	@echo "Running the benchmarks."
 	@$(BIN)/python -m benchmarks.bench
 
-clean: ## Remove the site and the caches; .venv, models, logs and results stay
+set-repository: .venv/.made ## Write the repository's address everywhere (REPOSITORY=owner/name, or the remote's)
+	@$(BIN)/python tools/set_repository.py $(REPOSITORY)
+
+clean: ## Remove the site and the caches; .venv, models, logs, results and book/_vendor stay
 	@echo "Removing _build and caches."
 	@rm -rf _build build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

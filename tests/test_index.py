@@ -49,6 +49,6 @@ def test_every_page_is_there_with_its_question() -> None:
             continue
         page = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
         title = page.cells[0].source.splitlines()[0].removeprefix("# ")
-        question = re.search(r"^\*([^*]+\?)\*$", page.cells[0].source, re.M)
+        question = re.search(r"^\*([^*]+\?)\*$", page.cells[0].source, re.MULTILINE)
         assert question
         assert f"| [{title}](../{name}.ipynb) | {question[1]} |" in INDEX

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
+import goodhart_pages
 from docutils import nodes
 from docutils.statemachine import StringList
+from goodhart_address import repository_name, site_url
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-GITHUB = re.compile(r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)github\.com[:/](.+?)(?:\.git)?/?$")
+WIDGET_SCRIPTS = (  # in this order
+    "vendor/requirejs/require.js",
+    "widgets-require-config.js",
+    "vendor/html-manager/embed-amd.js",
+)
 
 
 def class_docstring(source: str, name: str) -> str | None:
@@ -52,46 +55,48 @@ class ClassDocstring(SphinxDirective):
         return []
 
 
-def repository_url(srcdir: str) -> str | None:
-    """Return the GitHub address from the environment or the git remote, or None when unknown."""
-    url = os.environ.get("BOOK_REPOSITORY_URL", "")
-    if not url and "GITHUB_REPOSITORY" in os.environ:
-        url = f"https://github.com/{os.environ['GITHUB_REPOSITORY']}"
-    git = shutil.which("git")
-    if not url and git:
-        command = [git, "-C", srcdir, "remote", "get-url", "origin"]
-        url = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - fixed command
-    match = GITHUB.match(url)
-    return f"https://github.com/{match[1]}" if match else None
-
-
 def configure(app: Sphinx, config: Config) -> None:
+    """Settle what is known only now: the addresses, and which JavaScript was fetched."""
+    point_to_repository(config, repository_name(app.srcdir))
+    config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": "Home"}
+    config.html_theme_options["navbar_persistent"] = []  # newer themes show a second search bar
+    config.html_baseurl = site_url(app.srcdir) or ""
+    # Not a folder _static at the root: Jupyter Book would put each of its scripts on every page.
+    config.html_static_path.append("book/_static")
+    if Path(app.srcdir, "book", "_vendor", "stamp").is_file():  # otherwise other hosts are asked
+        config.html_static_path.append("book/_vendor/static")
+        config.mathjax_path = "vendor/mathjax/es5/tex-mml-chtml.js"
+        config.nb_ipywidgets_js = {script: {} for script in WIDGET_SCRIPTS}
+
+
+def point_to_repository(config: Config, name: str | None) -> None:
     """Point launch and repository buttons at this repository, or leave them out."""
     options = config.html_theme_options
-    url = repository_url(str(app.srcdir))
-    if url:
-        options["repository_url"] = url
-        options["repository_branch"] = os.environ.get("BOOK_REPOSITORY_BRANCH", "main")
+    if name:
+        options["repository_url"] = f"https://github.com/{name}"
+        options["repository_branch"] = os.environ.get("BOOK_REPOSITORY_BRANCH") or "main"
         options["use_repository_button"] = options["use_issues_button"] = True
     else:  # otherwise Jupyter Book links to a repository of its own
         for key in ("launch_buttons", "repository_url", "repository_branch"):
             options.pop(key, None)
-    options["logo"] = {"text": config.html_title}
-    options["navbar_persistent"] = []  # newer themes would show a second search bar
 
 
 def page_context(
-    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
+    app: Sphinx, page: str, _template: str, context: dict[str, Any], tree: nodes.document | None
 ) -> None:
-    """Leave out Thebe, which names another host on every page, and follow the reader's colours."""
-    context["script_files"] = [
-        file for file in context.get("script_files", []) if "thebe" not in script_text(file).lower()
-    ]
+    """Describe the page, leave out Thebe, which names another host, and let readers choose dark."""
+    for kind in ("script_files", "css_files"):
+        files = context.get(kind, [])
+        context[kind] = [file for file in files if "thebe" not in file_text(file).lower()]
     context["default_mode"] = context.get("default_mode") or "auto"
+    if tree is not None:
+        title, text = app.env.titles[page].astext(), goodhart_pages.description(tree)
+        tags = goodhart_pages.meta_tags(title, text, site_url(app.srcdir), f"{page}.html")
+        context["metatags"] = f"{context.get('metatags', '')}\n{tags}"
 
 
-def script_text(file: Any) -> str:
-    """Return what identifies a script: its file name and, for inline ones, its source."""
+def file_text(file: Any) -> str:
+    """Return what identifies a script or style sheet: its name and, for inline ones, its source."""
     attributes = getattr(file, "attributes", {})
     return f"{getattr(file, 'filename', None) or file} {attributes.get('body') or ''}"
 
@@ -101,4 +106,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("class-docstring", ClassDocstring)
     app.connect("config-inited", configure, priority=100)
     app.connect("html-page-context", page_context, priority=900)
+    app.connect("build-finished", goodhart_pages.finish, priority=900)
+    app.add_css_file("goodhart.css", priority=900)
     return {"version": "0.1", "parallel_read_safe": True, "parallel_write_safe": True}
