@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 Face = Callable[[float], tuple[FloatArray, FloatArray]]  # from pressure to proxy and truth, (n,)
 
 PROXY, TRUTH = MODE_COLORS["proxy"], MODE_COLORS["ground_truth"]
-ALL, CHOSEN = "#999999", "#0072B2"
+ALL, CHOSEN = "#777777", "#0072B2"
 DOTS = 1_000  # more of them hide each other
 CLOUD = ((-4.5, 7.5), (-5.5, 5.0))  # the same axes for every face, so that they can be compared
 MEANS = (-1.4, 5.4)
@@ -78,11 +78,13 @@ def face_picture(
     if pressures[-1] > 100 * pressures[0] > 0:
         _one_in(right)
     label_ends(right, {"proxy": (means[-1, 0], PROXY), "truth": (means[-1, 1], TRUTH)})
-    (first_proxy, first_truth), (last_proxy, last_truth) = means[0], means[-1]
+    (first_proxy, first_truth), (last_proxy, last_truth), (_, top) = (
+        np.round((means[0], means[-1], means.max(axis=0)), 1) + 0.0  # no "-0.0"
+    )
     return figure, (
         f"Left, dots of truth against proxy: {names[0]} in grey, {names[1]} in blue. Right, means "
         f"over pressure ({pressure}): the proxy goes from {first_proxy:.1f} to {last_proxy:.1f}, "
-        f"the truth from {first_truth:.1f} to {last_truth:.1f}, at most {means[:, 1].max():.1f}."
+        f"the truth from {first_truth:.1f} to {last_truth:.1f}, at most {top:.1f}."
     )
 
 
