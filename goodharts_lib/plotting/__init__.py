@@ -1,8 +1,9 @@
 """Every figure of the book: a function from results to a matplotlib figure and its alt text.
 
-`style`: what all share. `training`, `walks`: single runs and agents. `cells`: what agents see
-against what they are paid. `sweeps`: gap, noise, interestingness. `phase`: the phase diagram.
-`compared`: two experiments side by side. `cloning`: copies of experts.
+`style`: what all share. `training`, `walks`, `views`: single runs, agents and what they see.
+`faces`, `learning`: the toys of pages 1 and 4. `cells`: what agents see against what they are paid.
+`sweeps`: gap, noise, interestingness. `phase`: the phase diagram. `compared`: two experiments side
+by side. `cloning`: copies of experts. `book`: all figures of stored results, by name.
 """
 
 from goodharts_lib.plotting.style import WIDTH, Drawn, as_png, show

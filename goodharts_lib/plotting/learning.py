@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -93,7 +92,7 @@ def chance_picture(chances: Mapping[str, Tensor]) -> Drawn:
     figure, both = panels(len(chances), 2.6)
     described = []
     for axes, (name, found), color in zip(both, chances.items(), (BAD, GOOD), strict=False):
-        axes.plot(found.numpy(), color=color, linewidth=0.9, alpha=0.6)
+        axes.plot(found.numpy(), color=color, linewidth=0.6, alpha=0.6)
         axes.set_ylim(-0.03, 1.03)
         axes.set_title(f"learning from {name}", fontsize="medium", loc="left")
         axes.set_xlabel("choices made")
@@ -142,17 +141,17 @@ def surrogate(ratio: float, advantage: float, train: Training) -> float:
     """Return what `ppo_loss` maximises for one action.
 
     Args:
-        ratio: how much likelier the new policy makes it than the old one, in (0, 2].
+        ratio: how much likelier the new policy makes it than the old one, in (0, 8).
         advantage: of the action; a batch of one is not normalised.
         train: the clipping range.
     """
-    old = 1 / (2 * N_ACTIONS)
+    old = 1 / N_ACTIONS
     rest = (1 - ratio * old) / (N_ACTIONS - 1)
     logits = torch.tensor([[ratio * old] + [rest] * (N_ACTIONS - 1)]).log()  # (1, 8)
     zero = torch.zeros(1)
     batch = Batch(
         torch.zeros(1, dtype=torch.int64), torch.tensor([math.log(old)]), zero,
-        torch.tensor([advantage]), zero,
+        torch.tensor([float(advantage)]), zero,
     )  # fmt: skip
     return -float(ppo_loss(logits, zero, batch, train).policy_loss)
 
@@ -193,7 +192,7 @@ def cut_picture(advantages: Mapping[str, Tensor]) -> Drawn:
         column: NDArray[np.float32] = found.numpy()
         axes.plot(range(-len(column), 0), column, color=color, linewidth=2, marker=".")
         ends[name] = (float(column[-1]), color)
-        described.append(f"{name}: {column[0]:.1f} at first, {column[-1]:.1f} at the last step")
+        described.append(f"{name}: {_said(column[0])} at first, {_said(column[-1])} at last")
     axes.set_xlabel("steps before the end")
     axes.set_ylabel("advantage")
     label_ends(axes, ends)
@@ -211,13 +210,14 @@ def pacing_picture(sums: Mapping[str, Sequence[float]]) -> Drawn:
     for (name, column), color in zip(sums.items(), (GOOD, BAD), strict=False):
         axes.plot(column, color=color, linewidth=2, marker=".", markersize=4)
         ends[name] = (column[-1], color)
-        described.append(f"{name}: {column[-1]:.1f} after {len(column) - 1} steps")
-    _zero(axes)
+        described.append(f"{name}: {_said(column[-1])} after {len(column) - 1} steps")
+    axes.axhline(0, color=SOFT, linewidth=1, zorder=0)
     axes.set_xlabel("steps of pacing")
     axes.set_ylabel("paid so far")
     label_ends(axes, ends)
     return figure, f"Two lines over steps of pacing to and fro. {'; '.join(described)}."
 
 
-def _zero(axes: Axes) -> None:
-    axes.axhline(0, color=SOFT, linewidth=1, zorder=0)
+def _said(number: float) -> str:
+    """Write a number for an alt text, without a negative zero."""
+    return f"{round(float(number), 1) + 0.0:.1f}".replace("-", "−")

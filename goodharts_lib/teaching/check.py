@@ -39,7 +39,7 @@ def fault_of(exercise: str, answer: Any) -> str | None:
     except NotImplementedError:
         return "nothing to check yet. Write your own lines in place of the last one."
     except Exception as error:  # noqa: BLE001 - it is the reader's code that fails here
-        return f"your answer raised {type(error).__name__}: {error}."
+        return f"your answer raised {type(error).__name__}: {str(error).rstrip('.')}."
 
 
 def _checks(page: str) -> Mapping[str, Check]:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from goodharts_lib.errors import UserError
 
@@ -18,18 +18,16 @@ def source_of(function: Callable[..., Any]) -> str:
         function: a function or method written in Python.
 
     Raises:
-        UserError: it has no source, or is no function.
+        UserError: it has no source, or is no function with a name.
     """
     name = getattr(function, "__qualname__", repr(function))
-    if not inspect.isroutine(function):
-        raise UserError(f"{name} is not a function.")
+    if not inspect.isroutine(function) or not function.__name__.isidentifier():
+        raise UserError(f"{name} is not a function with a name.")
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
         raise UserError(f"{name} has no Python source.") from error
-    definition = ast.parse(text).body[0]
-    if not isinstance(definition, ast.FunctionDef):
-        raise UserError(f"{name} is not a function with a name.")
+    definition = cast("ast.FunctionDef", ast.parse(text).body[0])
     lines = text.rstrip("\n").split("\n")  # as ast counts them
     first = definition.body[0]
     if ast.get_docstring(definition, clean=False) is not None and len(definition.body) > 1:
@@ -41,7 +39,7 @@ def show_source(*functions: Callable[..., Any]) -> None:
     """Show the source of functions in a notebook, without their docstrings.
 
     Raises:
-        UserError: one has no source, or is no function.
+        UserError: one has no source, or is no function with a name.
     """
     from IPython.display import display  # only notebooks have it
 
