@@ -6,6 +6,7 @@ lies below it, refuted if the whole interval lies above it, and undecided otherw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from goodharts_lib.experiments.analysis import (
     MIN_SEEDS,
     TooFewError,
     learning_times,
+    phase_columns,
     phase_line,
     seeds,
 )
@@ -153,11 +155,23 @@ def blind_eats_alike(stored: Stored) -> Outcome:
     return inside(difference, -0.05, 0.05, "difference ")
 
 
+def enough(seeds_of: Mapping[float, int]) -> None:
+    """Refuse a sweep that is too short, or has too few training seeds at some place.
+
+    Raises:
+        TooFewError: fewer than four places, or than `MIN_SEEDS` at one of them.
+    """
+    if len(seeds_of) < 4:
+        raise TooFewError("the sweep is not complete.")
+    place = min(seeds_of, key=lambda place: seeds_of[place])
+    if seeds_of[place] < MIN_SEEDS:
+        raise TooFewError(f"{seeds_of[place]} seeds at {place:g}; a claim needs {MIN_SEEDS}.")
+
+
 def gap_slope(stored: Stored) -> Outcome:
     """P4: the slope of log learning time on log gap, unlearned runs censored."""
     gaps, times, seen = learning_times(stored)
-    if len(set(gaps)) < 4:
-        raise TooFewError("the sweep is not complete.")
+    enough(Counter(gaps))
     fit = fits.censored_loglog_slope(gaps, times, seen)
     words = f"slope, {sum(seen)} learned and {len(seen) - sum(seen)} censored: "
     return inside(fit.slope, -2.5, -1.0, words)
@@ -166,6 +180,7 @@ def gap_slope(stored: Stored) -> Outcome:
 def break_points(stored: Stored) -> Outcome:
     """P2: where the proxy's true energy crosses the random walk's, for each h/g."""
     words, verdicts = [], []
+    enough({share: len(meals) for share, (meals, _) in phase_columns(stored).items()})
     for harm in HARMS:
         share, gain = phase_line(stored, harm)
         crossing = fits.zero_crossing(share, gain, np.random.default_rng(0))

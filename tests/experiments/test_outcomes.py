@@ -135,6 +135,16 @@ def test_a_power_law_is_found_with_its_censored_runs() -> None:
     assert outcomes.learns_the_gap(gaps(-1.5, blind=False)).verdict == "refuted"
 
 
+def test_a_sweep_with_too_few_seeds_decides_nothing() -> None:
+    for stored, judge in ((gaps(-1.5), outcomes.gap_slope), (phase(), outcomes.break_points)):
+        judge(stored)
+        few = {"units": [unit for unit in stored["units"] if unit["seed"] < 4]}
+        with pytest.raises(TooFewError, match="4 seeds at 0"):
+            judge(few)
+        with pytest.raises(TooFewError, match="not complete"):
+            judge({"units": []})
+
+
 def simple(condition: str, path: tuple[str, ...], values: Any) -> list[dict[str, Any]]:
     """Units of one condition that hold one number each, at a path."""
     made = []
