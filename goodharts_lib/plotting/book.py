@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from goodharts_lib.errors import one_of
-from goodharts_lib.experiments.results import load_results, shipped
+from goodharts_lib.experiments.results import load_results
 from goodharts_lib.plotting import cells, cloning, compared, phase, sweeps
 from goodharts_lib.plotting.style import Drawn
 
@@ -38,18 +38,6 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
     "cloning_sizes": (("cloning",), cloning.sizes_picture),
     "cloning_reasons": (("cloning",), cloning.reasons_picture),
 }
-
-
-def is_there(name: str) -> bool:
-    """Whether all results of a figure ship with the package, every condition of them."""
-    for experiment in FIGURES[name][0]:
-        if not (shipped() / f"{experiment}.json").exists():
-            return False
-        stored = load_results(experiment)
-        found = {unit["condition"] for unit in stored["units"]}
-        if found < set(stored["definition"]["conditions"]):
-            return False
-    return True
 
 
 def draw(name: str, directory: str | None = None) -> Drawn:
