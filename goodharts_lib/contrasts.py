@@ -14,6 +14,10 @@ from scipy import stats as scipy_stats  # type: ignore[import-untyped, unused-ig
 
 from goodharts_lib.stats import Interval, as_floats, check_level
 
+# Weights of a 2 x 2 design's cells: both factors on, the first alone, the second alone, neither.
+FIRST, SECOND = (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, 0.5, -0.5)
+INTERACTION = (1.0, -1.0, -1.0, 1.0)
+
 
 class Effects(NamedTuple):
     """Of a 2 x 2 design: both main effects, and their interaction."""
@@ -74,7 +78,7 @@ def effects_2x2(
     """
     cells = (both, first, second, neither)
     return Effects(
-        contrast_interval(cells, (0.5, 0.5, -0.5, -0.5), level),
-        contrast_interval(cells, (0.5, -0.5, 0.5, -0.5), level),
-        contrast_interval(cells, (1, -1, -1, 1), level),
+        contrast_interval(cells, FIRST, level),
+        contrast_interval(cells, SECOND, level),
+        contrast_interval(cells, INTERACTION, level),
     )

@@ -11,7 +11,7 @@ from typing import Any
 from goodharts_lib import runtime, stats
 from goodharts_lib.cli import Parser, seed
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.experiments import engine, predictions, results, tables
+from goodharts_lib.experiments import cloning_story, engine, predictions, results, tables
 from goodharts_lib.experiments.catalog import EXPERIMENTS
 
 
@@ -65,7 +65,8 @@ def _report(args: argparse.Namespace) -> int:
 
 def _table(args: argparse.Namespace) -> int:
     name = one_of("experiment", args.name, EXPERIMENTS)
-    print(tables.scores_table(results.load_results(name, _directory(args))))
+    table = cloning_story.table if name == "cloning" else tables.scores_table
+    print(table(results.load_results(name, _directory(args))))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from goodharts_lib.experiments.results import by_condition, values
 from goodharts_lib.modes import MODES
 
 Stored = Mapping[str, Any]
+EARLY, LATE = 300_000, 1_000_000  # training steps at which the headline is judged
 HARMS = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # h/g of the phase diagram
 MIN_SEEDS = 5
 
@@ -169,7 +171,7 @@ def recovery(stored: Stored, condition: str = "proxy") -> list[float | None]:
 def last(unit: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a unit was last judged to be."""
     at: Mapping[str, Any] = unit["metrics"]["at"]
-    return at[max(at, key=int)]
+    return at[max(at, key=lambda moment: math.inf if moment == "end" else int(moment))]
 
 
 def runs(stored: Stored, conditions: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from goodharts_lib.behaviors.scripted import SCRIPTED
 from goodharts_lib.experiments import cloning
+from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.engine import Condition, Experiment
 from goodharts_lib.experiments.measures import agent_unit
 from goodharts_lib.modes import MODES
@@ -18,7 +19,6 @@ from goodharts_lib.modes import MODES
 FIVE = tuple(range(200, 205))
 TEN = tuple(range(200, 210))
 
-EARLY, LATE = 300_000, 1_000_000  # training steps at which the headline is judged
 MOMENTS = (50_000, 100_000, 200_000, EARLY, 500_000, 700_000, LATE)
 
 GAPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

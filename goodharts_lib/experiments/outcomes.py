@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from goodharts_lib import fits, stats
-from goodharts_lib.contrasts import contrast_interval
+from goodharts_lib import contrasts, fits, stats
+from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.analysis import (
     HARMS,
     MIN_SEEDS,
@@ -26,7 +26,7 @@ from goodharts_lib.experiments.analysis import (
 from goodharts_lib.modes import MODES
 
 Stored = Mapping[str, Any]
-EARLY, LATE = "at.300000.immortal", "at.1000000.immortal"
+EARLY, LATE = (f"at.{steps}.immortal" for steps in (analysis.EARLY, analysis.LATE))
 
 
 class Outcome(NamedTuple):
@@ -92,26 +92,15 @@ def main_effects(stored: Stored, when: str) -> tuple[float, float, np.ndarray]:
 
     Wages: energy minus interestingness. Eyes: types minus glow. Seeds are resampled within cells.
     """
-    cells = {
-        mode: np.array(seeds(stored, mode, f"{when}.true_energy"))
-        for mode in ("ground_truth", "proxy", "proxy_jammed", "proxy_sighted")
-    }
-
-    def effects(means: Mapping[str, Any]) -> tuple[Any, Any]:
-        wages = means["ground_truth"] + means["proxy_jammed"]
-        wages = (wages - means["proxy"] - means["proxy_sighted"]) / 2
-        eyes = means["ground_truth"] + means["proxy_sighted"]
-        eyes = (eyes - means["proxy"] - means["proxy_jammed"]) / 2
-        return wages, eyes
-
+    modes = ("ground_truth", "proxy_jammed", "proxy_sighted", "proxy")  # as contrasts has them
+    cells = [np.array(seeds(stored, mode, f"{when}.true_energy")) for mode in modes]
     rng = np.random.default_rng(0)
-    resampled = {
-        mode: cell[rng.integers(len(cell), size=(10_000, len(cell)))].mean(1)
-        for mode, cell in cells.items()
-    }
-    wages, eyes = effects({mode: cell.mean() for mode, cell in cells.items()})
-    many_wages, many_eyes = effects(resampled)
-    return float(wages), float(eyes), many_eyes / many_wages
+    means = [
+        np.append(cell[rng.integers(len(cell), size=(10_000, len(cell)))].mean(1), cell.mean())
+        for cell in cells
+    ]  # the bootstrap's, and last the cell's own
+    wages, eyes = (np.dot(weights, means) for weights in (contrasts.FIRST, contrasts.SECOND))
+    return float(wages[-1]), float(eyes[-1]), eyes[:-1] / wages[:-1]
 
 
 def eyes_matter_early(stored: Stored) -> Outcome:
@@ -276,8 +265,8 @@ def nearly_right_is_not_enough(stored: Stored) -> Outcome:
         return [1 - x for x in seeds(stored, f"poison at {lure:g}",
                                      "at.500000.immortal.food_share")]  # fmt: skip
 
-    high = contrast_interval([share(0.6), share(1.0)], [1, -0.75])
-    low = contrast_interval([share(0.2), share(1.0)], [1, -0.5])
+    high = contrasts.contrast_interval([share(0.6), share(1.0)], [1, -0.75])
+    low = contrasts.contrast_interval([share(0.2), share(1.0)], [1, -0.5])
     words = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
     return Outcome(f"shares {words}", _worst([below(_minus(high), 0).verdict,
                                               below(low, 0).verdict]))  # fmt: skip

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from goodharts_lib.errors import one_of
+from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.results import load_results
 from goodharts_lib.plotting import cells, cloning, compared, phase, sweeps
 from goodharts_lib.plotting.style import Drawn
-
-EARLY, LATE = 300_000, 1_000_000  # training steps
 
 # A figure's name to the experiments that it draws, and the function that draws them.
 FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {

@@ -18,7 +18,6 @@ Stored = Mapping[str, Any]
 
 JAMMED = MODE_COLORS["proxy_jammed"]
 RESCALED = "#0072B2"
-LIMIT = 1_500_000  # steps after which a run that has not learned is given up
 
 
 def gap_picture(stored: Stored) -> Drawn:
@@ -32,7 +31,7 @@ def gap_picture(stored: Stored) -> Drawn:
     fit = fits.censored_loglog_slope(gaps, times, seen)
     line = np.geomspace(min(gaps), max(gaps), 50)
     fitted = np.exp(fit.intercept + fit.slope.estimate * np.log(line))
-    left.plot(line, np.where(fitted < LIMIT, fitted, np.nan), color="black", linewidth=1)
+    left.plot(line, np.where(fitted < max(times), fitted, np.nan), color="black", linewidth=1)
     left.annotate(
         f"slope {fit.slope.estimate:.2f} [{fit.slope.low:.2f}, {fit.slope.high:.2f}]",
         (0.97, 0.93), xycoords="axes fraction", ha="right", fontsize="small",

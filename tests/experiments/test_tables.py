@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goodharts_lib.experiments import __main__ as command
-from goodharts_lib.experiments import results
+from goodharts_lib.experiments import cloning_story, results
 from goodharts_lib.experiments.tables import cell, scores_table
 from goodharts_lib.plotting import book
 
@@ -25,13 +25,18 @@ def test_the_table_takes_the_last_mortal_scores_in_the_order_of_the_definition()
         at = {"9": {"immortal": scores(99), "mortal": scores(99)},
               "10": {"immortal": scores(98), "mortal": scores(food)}}  # fmt: skip
         units.append({"condition": "b", "seed": seed, "metrics": {"at": at}})
-        at = {"10": {"immortal": scores(150 + seed)}}
+        at = {"10": {"immortal": scores(99)}, "end": {"immortal": scores(150 + seed)}}
         units.append({"condition": "a", "seed": seed, "metrics": {"at": at}})
     told = {"b": {"settings": {}}, "a": {"settings": {"scripted": "random"}}}
     lines = scores_table({"definition": {"conditions": told}, "units": units}).splitlines()
     # t of one degree of freedom is 12.706, and the standard error is 1
     assert lines[2].startswith("| `b` | 11.0 [−1.7, 23.7] | ")
     assert lines[3].startswith("| `a` | 152 | ")
+
+
+def test_a_clone_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["table", "cloning"]) == 0
+    assert cloning_story.table(results.load_results("cloning")) in capsys.readouterr().out
 
 
 def test_a_single_seed_has_no_interval() -> None:
