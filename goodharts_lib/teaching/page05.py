@@ -10,7 +10,7 @@ from goodharts_lib.experiments.results import load_results
 from goodharts_lib.modes import MODES
 from goodharts_lib.teaching.check import Check
 
-EFFECTS = {"wages": 2110.0, "eyes": 220.0, "interaction": 420.0}
+EFFECTS = {"wages": 2125.0, "eyes": 225.0, "interaction": 370.0}
 HARM = -300.0  # true energy per 1,000 steps
 MOST_WRONG = 0.02  # of an audit's answers
 
