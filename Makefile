@@ -7,13 +7,13 @@ NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SITE := _build/html/index.html
-BOOK_SOURCES := _config.yml _toc.yml goodharts_lib/environments/vec_env.py \
-	$(wildcard book/*.md book/_ext/*.py book/_assets/* book/_root/* book/_static/* notebooks/*.ipynb)
+BOOK_SOURCES := _config.yml _toc.yml CONTRIBUTING.md $(shell find goodharts_lib -name '*.py') \
+	$(wildcard book/*.md book/*.bib book/api/*.md book/_ext/*.py book/_assets/* book/_root/* book/_static/* notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help book vendor notebooks serve test browser lint train bench set-repository clean
+.PHONY: help book vendor notebooks tables serve test browser lint train bench set-repository clean
 
 help: ## List the targets
 	@echo "The Goodhart Trap. Targets:"
@@ -30,6 +30,9 @@ vendor: .venv/.made ## Fetch the JavaScript that the site serves itself, from np
 notebooks: .venv/.all ## Execute all notebooks afresh, in place (NOTEBOOKS=... for some)
 	@echo "Executing notebooks in place."
 	@$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
+
+tables: .venv/.all ## Write the tables of the book's pages afresh
+	@$(BIN)/python tools/write_tables.py
 
 serve: $(SITE) ## Serve the site on localhost (PORT=8000), building it if something changed
 	@echo "Serving _build/html at http://localhost:$(PORT)/ - stop with Ctrl-C."

@@ -25,7 +25,7 @@ class Mode:
     is_paid: Literal["energy", "interestingness"]
 
 
-MODES = {
+MODES = {  # the four modes by name
     mode.name: mode
     for mode in (
         Mode("ground_truth", sees="types", is_paid="energy"),

@@ -39,16 +39,23 @@ def test_it_counts_the_seeds_of_its_picture() -> None:
     assert {5: "five", 10: "ten"}[seeds] + " of each kind" in INDEX
 
 
-def test_every_page_is_there_with_its_question() -> None:
+def parts() -> dict[str, list[str]]:
+    """The table of contents: the files of each part, without the pages below a page."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = toc.get("chapters") or [c for part in toc["parts"] for c in part["chapters"]]
-    for chapter in chapters:
-        name = chapter["file"]
-        if not name.startswith("notebooks/"):
-            assert f"]({name.removeprefix('book/')}.md)" in INDEX
-            continue
+    return {part["caption"]: [page["file"] for page in part["chapters"]] for part in toc["parts"]}
+
+
+def test_every_page_of_the_story_is_there_with_its_question() -> None:
+    for name in parts()["The story"]:
         page = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
         title = page.cells[0].source.splitlines()[0].removeprefix("# ")
         question = re.search(r"^\*([^*]+\?)\*$", page.cells[0].source, re.MULTILINE)
         assert question
         assert f"| [{title}](../{name}.ipynb) | {question[1]} |" in INDEX
+
+
+def test_every_other_page_is_linked() -> None:
+    for caption, names in parts().items():
+        for name in names:
+            if caption != "The story":
+                assert f"]({name.removeprefix('book/')}.md)" in INDEX, name

@@ -13,7 +13,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from goodharts_lib import load_config
+from claims import claims_table
+
+from goodharts_lib import load_config, load_results
 from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError, run_command
@@ -121,9 +123,15 @@ def files() -> str:
     return rows(["file in `goodharts_lib/training/`", "what it is"], body)
 
 
+def claims() -> str:
+    """Return what the book claims about training."""
+    return claims_table(load_results)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
-    table.__name__: table for table in (modes, channels, actions, settings, networks, speeds, files)
-}
+    table.__name__: table
+    for table in (modes, channels, actions, settings, networks, speeds, files, claims)
+}  # fmt: skip
 
 
 def filled(text: str) -> str:

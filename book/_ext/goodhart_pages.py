@@ -21,6 +21,13 @@ MENDS = (  # what the theme's templates write, what stands in its place, and why
     # Who speaks to the browser says what is written there: "Search", "Show code cell source".
     (re.compile(r'(<button class="btn search-button-field [^>]*) aria-label="Search"'), r"\1"),
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    # Works stand in a list; the role that Sphinx gives them belongs to list items of another kind.
+    (re.compile(r'(<div class="citation" [^>]*)role="doc-biblioentry"'), r'\1role="listitem"'),
+    # The arrow that opens the pages below a page has no name.
+    (
+        re.compile(r'<summary>(?=<span class="toctree-toggle")'),
+        '<summary aria-label="Pages below this one">',
+    ),
     # The logo lies in the sidebar, which is no landmark: a screen reader would pass it by.
     (
         re.compile(r'(<div id="pst-primary-sidebar") (class=)'),

@@ -14,7 +14,7 @@ class Action(NamedTuple):
     name: str
 
 
-ACTIONS = (
+ACTIONS = (  # in the order of the network's logits
     Action(-1, -1, "↖", "up-left"),
     Action(-1, 0, "←", "left"),
     Action(-1, 1, "↙", "down-left"),

@@ -42,6 +42,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     directory = _directory(args)
+    if args.markdown:
+        print(tables.reproduction_table(directory))
+        return 0
     print(f"Results in {directory}")
     hours = size = 0.0
     for name, experiment in EXPERIMENTS.items():
@@ -132,6 +135,7 @@ def _parser() -> Parser:
     where = "where results lie; by default those of the book"
     status = commands.add_parser("status", help="what is done, and what is stale")
     status.add_argument("--results-dir", help=where)
+    status.add_argument("--markdown", action="store_true", help="as book/reproduce_table.md")
     status.set_defaults(command=_status)
 
     report = commands.add_parser("report", help="predictions and what came out")

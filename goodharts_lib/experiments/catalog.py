@@ -238,7 +238,7 @@ def _shaping_off() -> Experiment:
     )
 
 
-EXPERIMENTS: Mapping[str, Experiment] = {
+EXPERIMENTS: Mapping[str, Experiment] = {  # by name, in the order of the book
     experiment.name: experiment
     for experiment in (
         _replication(), _two_by_two(), _two_by_two_base(), _mortality(), _gaps(), _phase(),

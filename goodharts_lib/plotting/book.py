@@ -9,7 +9,7 @@ from functools import partial
 from goodharts_lib.errors import one_of
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.results import load_results
-from goodharts_lib.plotting import cells, cloning, compared, phase, sweeps
+from goodharts_lib.plotting import cells, cloning, compared, optimisation, phase, seeds, sweeps
 from goodharts_lib.plotting.style import Drawn
 
 # A figure's name to the experiments that it draws, and the function that draws them.
@@ -31,11 +31,22 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
     ),
     "death": (("mortality", "two_by_two"), compared.death_picture),
     "gap": (("gap",), sweeps.gap_picture),
+    "gap_meals": (("gap",), partial(sweeps.meals_picture, gaps=(0.2, 0.1, 0.05, 0.0))),
+    "gap_noise": (("gap",), sweeps.noise_picture),
     "interestingness": (("interestingness",), sweeps.lure_picture),
     "phase": (("phase",), phase.phase_picture),
+    "phase_diet": (("phase",), phase.diet_picture),
+    "phase_borders": (("phase",), phase.borders_picture),
+    "seed_halves": (("two_by_two",), partial(seeds.halves_picture, step=LATE)),
+    "seed_lottery": (("two_by_two",), seeds.lottery_picture),
     "cloning_epochs": (("cloning",), cloning.epochs_picture),
-    "cloning_sizes": (("cloning",), cloning.sizes_picture),
+    "cloning_shortfall": (("cloning",), cloning.shortfall_picture),
+    "cloning_remedies": (("cloning",), cloning.remedies_picture),
     "cloning_reasons": (("cloning",), cloning.reasons_picture),
+    "records": (("two_by_two",), optimisation.records_picture),
+    "first_meals": (("two_by_two",), optimisation.first_meals_picture),
+    "shipped": (("two_by_two",), optimisation.shipped_picture),
+    "survivors": (("mortality",), optimisation.survivors_picture),
 }
 
 

@@ -1,131 +1,236 @@
-"""Figures of behaviour cloning: accuracy is not survival, and why a copy fails."""
+"""Figures of behaviour cloning: what is copied, what agreeing is worth, and why a copy fails."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
 
-from goodharts_lib.colors import AGENT_COLORS
+from goodharts_lib.behaviors.action_space import ACTIONS, N_ACTIONS
+from goodharts_lib.environments.render import view_rgb
 from goodharts_lib.experiments import cloning_story, results
-from goodharts_lib.plotting.style import Drawn, label_ends, panels, seeds_and_mean, short
-from goodharts_lib.stats import Interval
+from goodharts_lib.experiments.cloning import SAMPLES
+from goodharts_lib.plotting.style import WIDTH, Drawn, label_ends, panels, seeds_and_mean, short
+from goodharts_lib.stats import t_interval
 
 Stored = Mapping[str, Any]
+Columns = Mapping[str, Sequence[float]]  # over epochs, as in `unit["curves"]`
 
-DECODINGS = {"sampled": "#0072B2", "greedy": "#D55E00"}  # how an action is chosen
-STAY = "#BBBBBB"
+DECODINGS = {"sampled": "#AA7700", "greedy": "#332288"}  # how an action is chosen
+LIVES = {"sampled": "mortal", "greedy": "greedy"}  # whose lives both are judged by
+AGREES, STAY, BEFORE = "black", "#BBBBBB", "#8A8A8A"
+ENERGY = "at.end.immortal.true_energy"
 
 
-def epochs_picture(stored: Stored, condition: str = "omniscient_seeker 10000") -> Drawn:
-    """Draw accuracy, and true energy sampled and greedy, over the epochs of every clone."""
-    figure, (left, right) = panels(2, 3.4)
-    units = results.by_condition(stored["units"])[condition]
-    right_answers = np.array([unit["curves"]["accuracy"] for unit in units])  # (n_seeds, n_epochs)
-    epochs = range(1, right_answers.shape[1] + 1)
-    left.plot(epochs, right_answers.T, color="#7F7F7F", linewidth=0.7, alpha=0.6)
-    left.plot(epochs, right_answers.mean(0), color="black", linewidth=2)
-    ceiling = float(np.mean(results.values(stored, condition, "last_epoch.ceiling")))
-    left.axhline(ceiling, color=STAY, linestyle="--", linewidth=1)
-    left.set_title("Accuracy: agrees with the expert", fontsize="medium", loc="left")
-    label_ends(left, {"accuracy": (float(right_answers[:, -1].mean()), "black"),
-                      "all it can": (ceiling, "#7F7F7F")})  # fmt: skip
-    ends, said = {}, []
-    for decoding, color in DECODINGS.items():
-        energy = np.array([unit["curves"][f"true_energy_{decoding}"] for unit in units])
-        right.plot(epochs, energy.T, color=color, linewidth=0.7, alpha=0.5)
-        right.plot(epochs, energy.mean(0), color=color, linewidth=2)
-        ends[decoding] = (float(energy[:, -1].mean()), color)
-        said.append(f"{decoding} {energy[:, 0].mean():,.0f} to {energy[:, -1].mean():,.0f}")
-    right.axhline(0, color=STAY, linewidth=1, zorder=0)
-    right.set_title("True energy per 1,000 steps", fontsize="medium", loc="left")
-    label_ends(right, ends)
-    for axes in (left, right):
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def advice_picture(views: Tensor, moves: Tensor) -> Drawn:
+    """Draw views, and what an expert does there, as arrows: the likelier, the darker.
+
+    Args:
+        views: (n, V, V) uint8 cell types.
+        moves: (k, n) int64, the answers of k askings.
+    """
+    size, reach, scale = 15, views.shape[-1] // 2, 2.6
+    figure = Figure(figsize=(WIDTH, WIDTH / len(views) + 0.1), layout="constrained")
+    every = figure.subplots(1, len(views), squeeze=False)[0]
+    counted = []
+    for axes, view, given in zip(every, views, moves.T, strict=True):
+        axes.imshow(view_rgb(view, cell_pixels=size))
+        centre = (reach + 0.5) * size - 0.5
+        shares = np.bincount(given.numpy(), minlength=N_ACTIONS) / len(given)
+        for action, share in zip(ACTIONS, shares, strict=True):
+            if share:
+                tip = (centre + scale * size * action.dx, centre + scale * size * action.dy)
+                axes.annotate("", tip, (centre, centre), arrowprops={
+                    "arrowstyle": "-|>", "linewidth": 2, "color": "black",
+                    "alpha": min(1, 0.25 + share), "shrinkA": 0, "shrinkB": 0,
+                })  # fmt: skip
+        axes.set_xticks([])
+        axes.set_yticks([])
+        counted.append(str((shares > 0).sum()))
     return figure, (
-        f"Two charts over epochs, a line per seed. Accuracy: {right_answers[:, 0].mean():.3f}"
-        f" to {right_answers[:, -1].mean():.3f}, and {ceiling:.3f} is all it can be; true "
-        f"energy {', '.join(said)}."
+        f"{len(views)} views of an expert with arrows where it goes; green discs are food, orange "
+        f"diamonds poison. How many moves it takes there, from left to right: {', '.join(counted)}."
     )
 
 
-def sizes_picture(stored: Stored) -> Drawn:
-    """Draw accuracy and true energy over the number of demonstrations, with and without DAgger."""
-    figure, (left, right) = panels(2, 3.6)
-    kinds = (("food_only", "", "food_only"), ("food_only", " DAgger", "eat_everything"),
-             ("omniscient_seeker", "", "omniscient_seeker"))  # fmt: skip
-    grouped = results.by_condition(stored["units"])
-    ends: dict[str, tuple[float, str]] = {}
-    sizes = sorted({int(name.split()[1]) for name in grouped if name.split()[1].isdigit()})
-    said = []
-    for expert, more, key in kinds:
-        color, found = AGENT_COLORS[key], {}
-        for place, size in enumerate(sizes):
-            condition = f"{expert} {size}{more}"
-            right_answers = results.values(stored, condition, "last_epoch.accuracy")
-            energy = results.values(stored, condition, "at.end.immortal.true_energy")
-            seeds_and_mean(left, place, right_answers, color)
-            found[size] = seeds_and_mean(right, place, energy, color)
-        last = found[sizes[-1]]
-        first = found[sizes[0]]
-        name = f"{expert}{more}"
-        if first is not None and last is not None:
-            ends[name] = (last.estimate, color)
-            said.append(f"{name} {short(first)} to {short(last)}")
-    for expert in ("food_only", "omniscient_seeker"):
-        itself = float(np.mean(results.values(stored, f"{expert} itself",
-                                              "at.end.immortal.true_energy")))  # fmt: skip
-        right.axhline(itself, color=AGENT_COLORS[expert], linestyle="--", linewidth=1)
-        said.append(f"{expert} itself makes {itself:,.0f}")
-    for axes, title in ((left, "Accuracy"), (right, "True energy per 1,000 steps, sampled")):
-        axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-        axes.set_xlabel("demonstrations")
-        axes.set_title(title, fontsize="medium", loc="left")
-        axes.set_ylim(0, None)
-    label_ends(right, ends, size="small")
+def shortfall_picture(stored: Stored, expert: str = "food_only") -> Drawn:
+    """Draw what plain clones lack over the number of demonstrations, in percent of the expert.
+
+    Beside each other: moves that differ from the expert's, and true energy that is missing.
+    """
+    figure, (axes,) = panels(1, 3.2)
+    best = float(np.mean(results.values(stored, f"{expert} itself", ENERGY)))
+    ends, said = {}, []
+    for name, color, aside in (
+        ("true energy", DECODINGS["sampled"], -0.16),
+        ("moves", AGREES, 0.16),
+    ):
+        path = ENERGY if "energy" in name else "last_epoch.accuracy"
+        whole = best if "energy" in name else 1.0
+        words = []
+        for place, size in enumerate(SAMPLES):
+            found = results.values(stored, f"{expert} {size}", path)
+            lacks = [1 - value / whole for value in found]
+            interval = seeds_and_mean(axes, place + aside, lacks, color)
+            if interval is not None:
+                words.append(f"{interval.estimate:.1%} from {size:,}")
+                ends[name] = (interval.estimate, color)
+        said.append(f"{name} {', '.join(words)} demonstrations")
+    axes.set_ylim(0, None)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.set_xticks(range(len(SAMPLES)), [f"{size:,}" for size in SAMPLES])
+    axes.set_xlabel("demonstrations")
+    axes.set_title("True energy that is missing, and moves that differ, in percent",
+                   fontsize="medium", loc="left")  # fmt: skip
+    label_ends(axes, ends)
     return figure, (
-        "Accuracy and true energy of clones over the number of demonstrations, a dot per seed. "
-        f"True energy from {sizes[0]:,} to {sizes[-1]:,} demonstrations: {'; '.join(said)}."
+        f"True energy that clones of {expert} lack, and moves that differ from its own, in "
+        f"percent, a dot per seed, over the number of demonstrations: {'; '.join(said)}."
+    )
+
+
+def remedies_picture(stored: Stored, expert: str = "food_only") -> Drawn:
+    """Draw true energy of clones: plain, trained longer, and with DAgger; every seed."""
+    figure, both = panels(2, 3.2)
+    itself = float(np.mean(results.values(stored, f"{expert} itself", ENERGY)))
+    kinds = {"plain": "", "longer": " longer", "DAgger": " DAgger"}
+    said = []
+    for axes, size in zip(both, (1_000, 10_000), strict=True):
+        words = []
+        for place, (name, ending) in enumerate(kinds.items()):
+            found = results.values(stored, f"{expert} {size}{ending}", ENERGY)
+            interval = seeds_and_mean(axes, place, found, DECODINGS["sampled"])
+            if interval is not None:
+                words.append(f"{name} {short(interval)}")
+        axes.axhline(itself, color="black", linestyle="--", linewidth=1)
+        axes.set_xticks(range(len(kinds)), kinds)
+        axes.set_xlim(-0.5, len(kinds) - 0.5)
+        axes.set_title(f"{size:,} demonstrations", fontsize="medium", loc="left")
+        said.append(f"{size:,} demonstrations: {', '.join(words)}")
+    for axes in both:
+        axes.set_ylim(min(a.get_ylim()[0] for a in both), itself + 60)
+    both[0].set_ylabel("true energy per 1,000 steps")
+    label_ends(both[1], {"expert": (itself, "black")})
+    return figure, (
+        f"True energy of clones of {expert}, a dot per seed, with 95 % intervals. "
+        f"{'; '.join(said)}. The expert makes {itself:,.0f}."
+    )
+
+
+def course_picture(runs: Sequence[Columns], ceilings: Sequence[float], expert: float) -> Drawn:
+    """Draw accuracy, as a share of its ceiling, and true energy over the epochs of every clone.
+
+    Args:
+        runs: of each clone, columns over epochs, as from `training.cloning.curves`.
+        ceilings: of each clone, the highest accuracy that it could be expected to have.
+        expert: true energy per 1,000 steps of the one they imitate.
+    """
+    figure, (left, right) = panels(2, 3.3)
+    found = np.array([run["accuracy"] for run in runs]) / np.array(ceilings)[:, None]
+    epochs = range(1, found.shape[1] + 1)
+    _lines(left, epochs, found, AGREES)
+    left.axhline(1, color=AGREES, linestyle="--", linewidth=1)
+    left.set_ylim(0, max(1.1, 1.03 * found.max()))
+    left.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    left.set_title("Accuracy, of what is possible", fontsize="medium", loc="left")
+    ends, said = {}, []
+    for decoding, color in DECODINGS.items():
+        energy = np.array([run[f"true_energy_{decoding}"] for run in runs])  # (n_runs, n_epochs)
+        _lines(right, epochs, energy, color)
+        ends[decoding] = (float(energy[:, -1].mean()), color)
+        mean = energy.mean(0)
+        said.append(f"{decoding} {mean[0]:,.0f} at first, {mean.max():,.0f} at most after epoch "
+                    f"{mean.argmax() + 1}, {mean[-1]:,.0f} in the end")  # fmt: skip
+    right.axhline(expert, color="black", linestyle="--", linewidth=1)
+    right.axhline(0, color=STAY, linewidth=1, zorder=0)
+    right.set_title("True energy per 1,000 steps", fontsize="medium", loc="left")
+    label_ends(right, ends | {"expert": (expert, "black")})
+    for axes in (left, right):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lines = "a line per seed" if len(runs) > 1 else "one run"
+    return figure, (
+        f"Two charts over epochs, {lines}. Accuracy rises from {found[:, 0].mean():.0%} to "
+        f"{found[:, -1].mean():.0%} of what is possible. True energy: {'; '.join(said)}; the "
+        f"expert has {expert:,.0f}."
+    )
+
+
+def epochs_picture(stored: Stored, condition: str = "omniscient_seeker 10000") -> Drawn:
+    """Draw the course of every stored clone of a condition."""
+    units = results.by_condition(stored["units"])[condition]
+    name = condition.split(maxsplit=1)[0]
+    itself = results.values(stored, f"{name} itself", "at.end.mortal.true_energy")
+    return course_picture(
+        [unit["curves"] for unit in units],
+        results.values(stored, condition, "last_epoch.ceiling"),
+        float(np.mean(itself)),
     )
 
 
 def reasons_picture(stored: Stored) -> Drawn:
-    """Draw how much true energy is won by taking away each reason why a clone may starve."""
-    figure, (axes,) = panels(1, 4.2)
-    rows: list[tuple[str, Interval, str]] = []
-    for effect in cloning_story.interventions(stored):
-        name = f"{effect.reason}\n{_change(effect.base, effect.mended)}"
-        rows.append((name, effect.mortal, DECODINGS["sampled"]))
-        rows.append((name, effect.greedy, DECODINGS["greedy"]))
-    for condition in ("omniscient_seeker 10000", "food_only 10000"):
-        found = cloning_story.evidence(stored, condition).greedy_decoding.sampling_instead
-        rows.append((f"greedy decoding\n{condition} → sampled", found, "black"))
-    names = list(dict.fromkeys(name for name, _, _ in rows))
-    for name, interval, color in rows:
-        place = -names.index(name) + {DECODINGS["sampled"]: 0.12, DECODINGS["greedy"]: -0.12}.get(
-            color, 0.0
-        )
-        axes.plot([interval.low, interval.high], [place, place], color=color, linewidth=2)
-        axes.plot(interval.estimate, place, "o", color=color, markersize=5)
-    axes.axvline(0, color=STAY, linewidth=1, zorder=0)
-    axes.set_yticks([-number for number in range(len(names))], names, fontsize="x-small")
-    axes.set_xlabel("true energy won per 1,000 steps, mortal worlds")
-    for place, (decoding, color) in enumerate(DECODINGS.items()):
-        axes.annotate(f"● {decoding}", (0.98, 0.95 - 0.06 * place), xycoords="axes fraction",
-                      color=color, ha="right", fontsize="small")  # fmt: skip
-    said = [f"{name.replace(chr(10), ', ')} {short(interval)}" for name, interval, _ in rows]
+    """Draw true energy with and without each reason why a clone may starve, every seed."""
+    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    both = figure.subplots(1, 2, sharey=True)
+    rows, place, said = [], 0.0, []
+    for index, effect in enumerate(cloning_story.interventions(stored)):
+        heads = cloning_story.INTERVENTIONS
+        if index == 0 or heads[index - 1][0] != effect.reason:
+            place -= 0.35
+            both[0].annotate(effect.reason, (0, place), xycoords=("axes fraction", "data"),
+                             xytext=(-8, 0), textcoords="offset points", ha="right", va="center",
+                             weight="bold", fontsize="small", annotation_clip=False)  # fmt: skip
+            place -= 0.7
+        rows.append((place, _row_name(effect.base, effect.mended)))
+        changes = []
+        for axes, (decoding, color) in zip(both, DECODINGS.items(), strict=True):
+            path = f"at.end.{LIVES[decoding]}.true_energy"
+            pair = (effect.base, effect.mended)
+            _before_after(axes, place, [results.values(stored, c, path) for c in pair], color)
+            changes.append(f"{decoding} {short(getattr(effect, LIVES[decoding]))}")
+        said.append(f"{effect.reason}, {effect.base} to {effect.mended}: {', '.join(changes)}")
+        place -= 0.9
+    for axes, decoding in zip(both, DECODINGS, strict=True):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.axvline(0, color=STAY, linewidth=1, zorder=0)
+        axes.set_yticks([row for row, _ in rows], [name for _, name in rows], fontsize="small")
+        axes.set_ylim(place + 0.3, -0.3)
+        axes.set_xlim(-150, 1800)
+        axes.set_title(decoding, fontsize="medium", loc="left", color=DECODINGS[decoding])
+        axes.set_xlabel("true energy per 1,000 steps")
     return figure, (
-        "Change of true energy with its 95 % interval when a reason is taken away, sampled and "
-        f"greedy in turn: {'; '.join(said)}."
+        "True energy of clones with a reason for failure and without it, a dot per seed. "
+        f"Change of the mean with its 95 % interval: {'; '.join(said)}."
     )
 
 
-def _change(base: str, mended: str) -> str:
-    """Return two conditions' names, what they share said once."""
-    (expert, *before), (other, *after) = base.split(), mended.split()
-    if expert != other:
-        return f"{base} → {mended}"
-    return f"{expert} {before[0]}: {' '.join(before[1:]) or 'plain'} → {' '.join(after[1:])}"
+def _lines(axes: Axes, epochs: range, found: np.ndarray, color: str) -> None:
+    """Draw a line per run, and their mean if there is more than one."""
+    if len(found) > 1:
+        axes.plot(epochs, found.T, color=color, linewidth=0.7, alpha=0.45)
+    axes.plot(epochs, found.mean(0), color=color, linewidth=2)
+
+
+def _before_after(axes: Axes, place: float, pair: Sequence[Sequence[float]], color: str) -> None:
+    """Draw the seeds of two conditions on two lines, means as bars, and an arrow between them."""
+    means = []
+    for found, height, look in zip(pair, (0.17, -0.17), (BEFORE, color), strict=True):
+        axes.plot(found, [place + height] * len(found), linestyle="", marker=".", color=look,
+                  markersize=7, markeredgewidth=0, alpha=0.6)  # fmt: skip
+        means.append(t_interval(found).estimate)
+        axes.plot([means[-1]] * 2, [place + height - 0.16, place + height + 0.16], color=look, lw=2)
+    if abs(means[1] - means[0]) > 60:  # shorter than an arrow's head
+        axes.annotate("", (means[1], place), (means[0], place), arrowprops={
+            "arrowstyle": "->", "color": color, "linewidth": 1, "shrinkA": 0, "shrinkB": 0,
+        })  # fmt: skip
+
+
+def _row_name(base: str, mended: str) -> str:
+    """Return the names of two conditions, what they share said once."""
+    (expert, size, *_), (other, *_) = base.split(), mended.split()
+    return f"{expert}{'' if other == expert else chr(10) + '→ ' + other}, {int(size):,}"

@@ -1,4 +1,4 @@
-"""The phase diagram: where a proxy that looks good enough turns harmful."""
+"""The phase diagram and what lies behind it: where a proxy turns harmful, and what harm is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 
 from goodharts_lib import fits
+from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.config import load_config
 from goodharts_lib.experiments import analysis
-from goodharts_lib.plotting.style import Drawn, panels
+from goodharts_lib.experiments.results import by_condition, metric
+from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short
+from goodharts_lib.ruin import lifetime
 
 Stored = Mapping[str, Any]
 
@@ -18,6 +23,7 @@ MOST = 1500.0  # per 1,000 steps: beyond it all colours are alike
 POINTS = {"+10 / −30 (ours)": 3.0, "+15 / −10": 10 / 15}  # h/g of two sets of prices
 BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
 OURS = 60 / 185  # poison's share of items in the world of evaluation
+PROXY, RANDOM = MODE_COLORS["proxy"], MODE_COLORS["random"]
 
 
 def phase_picture(stored: Stored) -> Drawn:
@@ -87,3 +93,128 @@ def _gains(
     )
     food, poison = ours - theirs
     return np.asarray(10 * (food - harms * poison))
+
+
+def field_shares(stored: Stored) -> dict[float, float]:
+    """Return, for each share that names a condition, poison's true share of the field's items."""
+    shares = {}
+    for name, condition in stored["definition"]["conditions"].items():
+        if name.startswith("share "):
+            told = condition["settings"]["overrides"]
+            food, poison = told["evaluation.food"], told["evaluation.poison"]
+            shares[float(name.split()[1])] = poison / (food + poison)
+    return shares
+
+
+def columns(stored: Stored, condition: str, path: str) -> dict[float, list[float]]:
+    """Return a metric by poison's share of the field's items, one number per seed.
+
+    Args:
+        stored: of the phase experiment.
+        condition: "share" for the agents, "random at" for the walks.
+        path: below ``at.STEP``, such as ``mortal.rmst``.
+    """
+    grouped = by_condition(stored["units"])
+    found = {}
+    for name, share in sorted(field_shares(stored).items()):
+        units = grouped[f"{condition} {name:g}"]
+        last = max(units[0]["metrics"]["at"], key=int)
+        found[share] = [metric(unit, f"at.{last}.{path}") for unit in units]
+    return found
+
+
+def diet(stored: Stored, condition: str) -> dict[float, tuple[float, float]]:
+    """Return meals per step and poison's share of them, means over seeds, by share of items."""
+    food, poison = (columns(stored, condition, f"immortal.{key}") for key in ("food", "poison"))
+    eaten = {share: (float(np.mean(food[share])), float(np.mean(poison[share]))) for share in food}
+    return {share: ((f + p) / 1000, p / (f + p)) for share, (f, p) in eaten.items()}
+
+
+def border(stored: Stored, path: str) -> fits.Crossing:
+    """Return the share of items at which a score of the agents falls below the random walk's."""
+    ours, walk = columns(stored, "share", path), columns(stored, "random at", path)
+    places = [x for x, found in ours.items() for _ in found]
+    more = [value - float(np.mean(walk[x])) for x, found in ours.items() for value in found]
+    return fits.zero_crossing(places, more, np.random.default_rng(0))
+
+
+def appetite(stored: Stored) -> dict[float, list[float]]:
+    """Return how many poisons an agent eats for each that it would without a preference.
+
+    By share of items, one number per seed: the odds of poison among meals over those among items.
+    """
+    food, poison = (columns(stored, "share", f"immortal.{key}") for key in ("food", "poison"))
+    return {x: list(np.divide(poison[x], food[x]) * (1 - x) / x) for x in food}
+
+
+def diet_picture(stored: Stored) -> Drawn:
+    """Draw how far poison's share of meals is from its share of items, and how much is eaten."""
+    figure, (left, right) = panels(2, 3.2)
+    food, poison = (columns(stored, "share", f"immortal.{key}") for key in ("food", "poison"))
+    said, counts = [], []
+    for place, x in enumerate(food):
+        meals = np.add(food[x], poison[x])
+        off = seeds_and_mean(left, place, list(100 * (poison[x] / meals - x)), PROXY)
+        count = seeds_and_mean(right, place, list(meals), PROXY)
+        if off is not None and count is not None:
+            said.append(f"{short(off, 1)} at {100 * x:.0f} %")
+            counts.append(count.estimate)
+    left.axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
+    left.annotate(
+        "eats whatever it meets", (1, 0), xytext=(0, 4), ha="right", color="#777777",
+        xycoords=("axes fraction", "data"), textcoords="offset points", fontsize="small",
+    )  # fmt: skip
+    left.set_ylim(min(-3, left.get_ylim()[0]), 1)
+    right.set_ylim(0, 250)
+    left.set_title("Share of meals less share of items, points", fontsize="small", loc="left")
+    right.set_title("Meals per 1,000 steps", fontsize="small", loc="left")
+    for axes in (left, right):
+        axes.set_xticks(range(len(food)), [f"{100 * x:.0f}" for x in food])
+        axes.set_xlabel("poison's share of items, %")
+    return figure, (
+        "Left: poison's share of the meals of proxy less its share of the items, in percentage "
+        f"points, a dot per training seed: {', '.join(said)}. Right: meals per 1,000 steps, "
+        f"between {min(counts):.0f} and {max(counts):.0f} at every share."
+    )
+
+
+def borders_picture(stored: Stored) -> Drawn:
+    """Draw true energy and survival of `proxy` and random walk over the share of poison.
+
+    Thin black lines are survival by `goodharts_lib.ruin`, from the meals of each alone.
+    """
+    figure, both = panels(2, 3.8)
+    config = load_config()
+    titles = ("True energy per 1,000 steps, nobody dies", "Survival in steps, of 500")
+    paths = ("immortal.true_energy", "mortal.rmst")
+    described = []
+    first, second = (border(stored, path).estimate for path in paths)
+    for axes, path, title in zip(both, paths, titles, strict=True):
+        for name, condition, color in (("proxy", "share", PROXY), ("random", "random at", RANDOM)):
+            found = columns(stored, condition, path)
+            for x, values in found.items():
+                axes.plot([100 * x] * len(values), values, ".", color=color, alpha=0.5, ms=6,
+                          markeredgewidth=0)  # fmt: skip
+            at, means = 100 * np.array(list(found)), [np.mean(v) for v in found.values()]
+            axes.plot(at, means, color=color, linewidth=2 if path in paths[:1] else 0)
+            ends = ", ".join(f"{m:,.0f} at {x:.0f} %" for x, m in zip(at, means, strict=True))
+            described.append(f"{title}, {name}: {ends}")
+            if path == paths[1]:
+                game = [lifetime(*eats, config, 500) for eats in diet(stored, condition).values()]
+                axes.plot(at, game, color="black", linewidth=0.8)
+        if first is not None and second is not None:
+            axes.axvspan(100 * second, 100 * first, color="#E69F00", alpha=0.15, linewidth=0)
+        axes.set_xlabel("poison's share of items, %")
+        axes.set_title(title, fontsize="small", loc="left")
+    both[0].axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
+    _name(both[0], {"proxy": (10, 1500, PROXY), "random": (45, 60, RANDOM)})
+    if first is not None:
+        both[0].annotate("gains more,\nlives less", (100 * first - 1, -2900), ha="right",
+                         fontsize="x-small")  # fmt: skip
+    _name(both[1], {"proxy": (32, 140, PROXY), "random": (42, 350, RANDOM)})
+    return figure, f"Two charts over poison's share of items. {'; '.join(described)}."
+
+
+def _name(axes: Axes, names: Mapping[str, tuple[float, float, str]]) -> None:
+    for name, (x, y, color) in names.items():
+        axes.annotate(name, (x, y), color=color)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from goodharts_lib import fits
-from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import by_condition
-from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short
+from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short, steps_axis
+from goodharts_lib.stats import FloatArray
 
 Stored = Mapping[str, Any]
 
@@ -21,43 +24,115 @@ RESCALED = "#0072B2"
 
 
 def gap_picture(stored: Stored) -> Drawn:
-    """Draw the time to learn over the gap, with the fitted power law, and over noise.
+    """Draw the time to learn over the gap: every seed, the medians, and one fitted power law.
 
-    Runs that had not learned are triangles at the step where they were given up.
+    Runs that had not learned are hollow triangles at the step where they were given up.
     """
-    figure, (left, right) = panels(2, 3.6)
+    figure, (axes,) = panels(1, 4.0)
     gaps, times, seen = analysis.learning_times(stored)
-    _times(left, gaps, times, seen, JAMMED)
+    _times(axes, gaps, times, seen, JAMMED)
+    medians = typical_times(stored)
+    known = [(gap, time) for gap, time in medians.items() if math.isfinite(time)]
+    axes.plot(*zip(*known, strict=True), color=JAMMED, linewidth=2)
     fit = fits.censored_loglog_slope(gaps, times, seen)
-    line = np.geomspace(min(gaps), max(gaps), 50)
-    fitted = np.exp(fit.intercept + fit.slope.estimate * np.log(line))
-    left.plot(line, np.where(fitted < max(times), fitted, np.nan), color="black", linewidth=1)
-    left.annotate(
-        f"slope {fit.slope.estimate:.2f} [{fit.slope.low:.2f}, {fit.slope.high:.2f}]",
-        (0.97, 0.93), xycoords="axes fraction", ha="right", fontsize="small",
-    )  # fmt: skip
-    scaled = {
-        float(name.split()[1]): units
-        for name, units in by_condition(stored["units"]).items()
-        if "seen as" in name
-    }
-    said = [_scaled(left, gap, units) for gap, units in scaled.items()]
-    left.set_xlabel("gap between food and poison")
-    left.set_ylabel("training steps until it is learned")
-    noisy = _noise(right, stored)
-    right.set_xlabel("sensor noise (std) at gap 0.1")
-    for axes in (left, right):
-        axes.set_ylim(3e4, 2.2e6)
-    right.annotate(
-        "△ not learned by then", (0.03, 0.03), xycoords="axes fraction", fontsize="small",
-        color=JAMMED,
-    )  # fmt: skip
-    alt = (
-        "Two charts of learning time. Left, on logarithmic axes, over the gap: a fitted slope of "
-        f"{short(fit.slope, 2)}, {fit.events} runs that learned and {fit.censored} that did not. "
-        f"{' '.join(said)} Right, over noise at gap 0.1: {noisy}."
+    line = np.array([min(gaps), max(gaps)])
+    axes.plot(line, np.exp(fit.intercept + fit.slope.estimate * np.log(line)), "k--", linewidth=1)
+    axes.annotate(f"one straight line: slope {short(fit.slope, 2)}".replace("-", "−"),
+                  (0.98, 0.93), xycoords="axes fraction", ha="right", fontsize="small")  # fmt: skip
+    axes.annotate("△ not learned when it was stopped", (0.02, 0.04), xycoords="axes fraction",
+                  fontsize="small", color=JAMMED)  # fmt: skip
+    said = [_scaled(axes, gap, units) for gap, units in _seen_as(stored).items()]
+    axes.set_xlabel("gap between food and poison")
+    axes.set_ylabel("training steps until it is learned")
+    axes.set_xlim(min(gaps) / 1.8, max(gaps) * 1.3)
+    axes.set_ylim(min(times) * 0.6, max(times) * 1.6)
+    steps = (100_000, 200_000, 500_000, 1_000_000, 2_000_000)
+    axes.set_yticks(steps, [f"{step // 1000:,}k" for step in steps])
+    words = ", ".join(
+        f"{gap:g} {f'{time:,.0f}' if math.isfinite(time) else 'not within the time given'}"
+        for gap, time in medians.items()
     )
-    return figure, alt
+    return figure, (
+        f"Training steps until it is learned over the gap, both logarithmic, a mark per seed: "
+        f"{fit.events} runs learned and {fit.censored} did not. Medians at gap {words}. One "
+        f"straight line has a slope of {short(fit.slope, 2)}. {' '.join(said)}"
+    )
+
+
+def typical_times(stored: Stored) -> dict[float, float]:
+    """Return, for each gap from the largest, the median learning time; infinite if it is unknown.
+
+    A run that has not learned counts as slower than every one that has.
+    """
+    found: dict[float, list[float]] = {}
+    for gap, time, seen in zip(*analysis.learning_times(stored), strict=True):
+        found.setdefault(gap, []).append(time if seen else math.inf)
+    return {gap: float(np.median(found[gap])) for gap in sorted(found, reverse=True)}
+
+
+def noise_picture(stored: Stored) -> Drawn:
+    """Draw the time to learn over the sensor's noise, at gap 0.1, every seed."""
+    figure, (axes,) = panels(1, 3.4)
+    noisy = _noise(axes, stored)
+    axes.set_xlabel("sensor noise (std) at gap 0.1")
+    axes.set_ylabel("training steps until it is learned")
+    axes.set_ylim(3e4, 2.2e6)
+    axes.annotate("△ not learned by then", (0.03, 0.03), xycoords="axes fraction",
+                  fontsize="small", color=JAMMED)  # fmt: skip
+    return figure, f"Learning time over noise at gap 0.1, a mark per seed: {noisy}."
+
+
+def meals_picture(stored: Stored, gaps: Sequence[float]) -> Drawn:
+    """Draw how much is eaten over training at some gaps, a line per seed, smoothed.
+
+    Args:
+        stored: results of gap.
+        gaps: four of them.
+    """
+    figure, (axes,) = panels(1, 3.8)
+    shades = ("#0B4F6C", JAMMED, "#E69F00", "#CC79A7")
+    described = []
+    for gap, color in zip(gaps, shades, strict=True):
+        last, furthest = [], 0.0
+        for run in analysis.runs(stored, [f"gap {gap:g}"])[f"gap {gap:g}"]:
+            meals = smoothed(np.add(run["food"], run["poison"]))
+            axes.plot(run["total_steps"], meals, color=color, linewidth=1.2)
+            last.append(float(meals[-1]))
+            furthest = max(furthest, run["total_steps"][-1])
+        over = max(last) > 10  # above the crowd of those that have not learned
+        axes.annotate(f"gap {gap:g}", (furthest, max(last) if over else min(last)),
+                      xytext=(0, 5 if over else -5), textcoords="offset points", color=color,
+                      ha="right", va="bottom" if over else "top")  # fmt: skip
+        described.append(f"gap {gap:g} {min(last):.1f} to {max(last):.1f}")
+    axes.set_yscale("log")
+    for name, place in (("random", "random walk"), ("eat_everything", "eats everything")):
+        eaten = float(np.mean([meals_of(u) for u in by_condition(stored["units"])[name]]))
+        axes.axhline(eaten, color=AGENT_COLORS[name], linewidth=1, linestyle="--", zorder=0)
+        axes.annotate(place, (1, eaten), xycoords=("axes fraction", "data"), xytext=(5, 0),
+                      textcoords="offset points", va="center", color=AGENT_COLORS[name],
+                      annotation_clip=False)  # fmt: skip
+        described.append(f"{place} {eaten:.1f}")
+    axes.set_yticks((1, 3, 10, 30, 100, 300), ("1", "3", "10", "30", "100", "300"))
+    axes.minorticks_off()
+    axes.set_ylabel("meals per 1,000 steps")
+    steps_axis(axes)
+    return figure, (
+        "Meals per 1,000 steps over training on a logarithmic axis, a line per seed; where they "
+        f"end: {', '.join(described)}."
+    )
+
+
+def meals_of(unit: Mapping[str, Any]) -> float:
+    """Return what a unit ate in the end, food and poison per 1,000 steps."""
+    scores = analysis.last(unit)["immortal"]
+    return float(scores["food"] + scores["poison"])
+
+
+def smoothed(values: ArrayLike, width: int = 9) -> FloatArray:
+    """Return running means over up to `width` neighbours, itself in the middle: (n,) to (n,)."""
+    found, half = np.asarray(values, dtype=float), width // 2
+    near = [found[max(i - half, 0) : i + half + 1] for i in range(len(found))]
+    return np.array([part.mean() for part in near])
 
 
 def _times(
@@ -67,7 +142,7 @@ def _times(
     there = sorted(set(places))
     for place in there:
         mine = [(t, s) for p, t, s in zip(places, times, seen, strict=True) if p == place]
-        beside = place * np.geomspace(0.93, 1.07, len(mine))
+        beside = place * np.geomspace(0.91, 1.10, len(mine))
         for learned, marker in ((True, "o"), (False, "^")):
             picked = [(x, t) for x, (t, s) in zip(beside, mine, strict=True) if s == learned]
             x, y = np.array(picked).reshape(-1, 2).T
@@ -79,20 +154,25 @@ def _times(
     axes.minorticks_off()
 
 
+def _seen_as(stored: Stored) -> dict[float, Sequence[Mapping[str, Any]]]:
+    """Return the units that see their gap ten times as large, by gap."""
+    grouped = by_condition(stored["units"])
+    return {float(name.split()[1]): units for name, units in grouped.items() if "seen as" in name}
+
+
 def _scaled(axes: Axes, gap: float, units: Sequence[Mapping[str, Any]]) -> str:
     """Draw the runs that see the gap ten times as large; say what came out."""
     metrics = [unit["metrics"] for unit in units]
     times = [m["learned_at"] or m["total_steps"] for m in metrics]
     seen = [m["learned_at"] is not None for m in metrics]
-    place = gap * 1.25
     for learned, marker in ((True, "s"), (False, "^")):
         picked = [t for t, s in zip(times, seen, strict=True) if s == learned]
-        axes.scatter([place] * len(picked), picked, s=18, marker=marker, zorder=4,
+        axes.scatter([gap] * len(picked), picked, s=22, marker=marker, zorder=4,
                      color=RESCALED if learned else "white", edgecolors=RESCALED)  # fmt: skip
     middle = float(np.median(times))
     axes.annotate(
-        "seen ten times\nas large", (place, middle), xytext=(6, 0), textcoords="offset points",
-        color=RESCALED, fontsize="x-small", va="center",
+        f"{gap:g} seen as {10 * gap:g}", (gap, min(times)), xytext=(0, -9), ha="center",
+        textcoords="offset points", color=RESCALED, fontsize="small", va="top",
     )  # fmt: skip
     return (
         f"Gap {gap:g} seen as {10 * gap:g}: {sum(seen)} of {len(seen)} learned, median "

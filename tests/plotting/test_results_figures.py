@@ -88,11 +88,11 @@ def test_the_effects_are_those_of_the_design() -> None:
 
 
 def test_a_run_that_has_not_learned_is_a_hollow_triangle() -> None:
-    figure, alt = sweeps.gap_picture(made.gap())
-    right = figure.axes[1]
-    hollow = [c for c in right.collections if np.allclose(c.get_facecolor()[:, :3], 1)]
+    figure, alt = sweeps.noise_picture(made.gap())
+    hollow = [c for c in figure.axes[0].collections if np.allclose(c.get_facecolor()[:, :3], 1)]
     assert sum(len(c.get_offsets()) for c in hollow if len(c.get_offsets())) == 5
     assert "0 of 5 learned at 0.2" in alt
+    _, alt = sweeps.gap_picture(made.gap())
     assert "slope of -1.00" in alt  # ten thousand steps over the gap
     assert "Gap 0.01 seen as 0.1: 5 of 5 learned, median 100,000 steps." in alt
 

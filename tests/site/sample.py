@@ -38,6 +38,7 @@ It fell.
 a_long_line_of_code = "which_must_not_push_the_page_to_the_side" + "but_scroll_in_its_own_box"
 ```
 
+Says {cite:t}`goodhart1975problems`.
 Of [another page](widgets.ipynb), and [another site](https://example.org/).
 """
 
@@ -115,6 +116,9 @@ def build(folder: Path, **variables: str) -> Path:
         if (ROOT / "book" / name).is_dir():
             shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     shutil.copy(ROOT / "_config.yml", folder)
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    (folder / "goodharts_lib").mkdir()
+    (folder / "goodharts_lib" / "__init__.py").write_text('"""A library."""\n', encoding="utf-8")
     (folder / "book" / "index.md").write_text(PAGE, encoding="utf-8")
     (folder / "book" / "widgets.ipynb").write_text(json.dumps(notebook()), encoding="utf-8")
     toc = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/widgets\n"
