@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from goodharts_lib import stats
 from goodharts_lib.contrasts import Effects, effects_2x2
-from goodharts_lib.experiments.results import by_condition, values
+from goodharts_lib.experiments.results import by_condition, latest, values
 from goodharts_lib.modes import MODES
 
 Stored = Mapping[str, Any]
@@ -171,7 +170,7 @@ def recovery(stored: Stored, condition: str = "proxy") -> list[float | None]:
 def last(unit: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a unit was last judged to be."""
     at: Mapping[str, Any] = unit["metrics"]["at"]
-    return at[max(at, key=lambda moment: math.inf if moment == "end" else int(moment))]
+    return at[latest(at)]
 
 
 def runs(stored: Stored, conditions: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:

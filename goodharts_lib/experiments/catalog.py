@@ -193,7 +193,7 @@ def _phase() -> Experiment:
     return Experiment(
         name="phase",
         question="When does a good-enough proxy turn harmful?",
-        primary=f"at.{steps}.immortal.true_energy",
+        primary="at.last.immortal.true_energy",  # mortal agents train for longer
         conditions=tuple(conditions),
         measure=agent_unit,
     )

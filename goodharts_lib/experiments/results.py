@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,11 +108,20 @@ def write(stored: dict[str, Any], directory: Path) -> None:
 
 
 def metric(unit: Mapping[str, Any], path: str) -> float:
-    """Return one of a unit's metrics by its path, such as ``final.immortal.true_energy``."""
+    """Return one of a unit's metrics by its path, such as ``at.1000000.immortal.true_energy``.
+
+    ``at.last`` is the last time that the unit was judged, where conditions train for
+    different times.
+    """
     value: Any = unit["metrics"]
     for key in path.split("."):
-        value = value[key]
+        value = value[latest(value) if key == "last" else key]
     return float(value)
+
+
+def latest(at: Mapping[str, Any]) -> str:
+    """Return the last of the moments, in steps or ``end``, at which a unit was judged."""
+    return max(at, key=lambda moment: math.inf if moment == "end" else int(moment))
 
 
 def values(stored: Mapping[str, Any], condition: str, path: str) -> list[float]:

@@ -8,6 +8,7 @@ import pytest
 
 from goodharts_lib.config import load_config
 from goodharts_lib.experiments.catalog import EXPERIMENTS
+from goodharts_lib.experiments.results import metric
 from goodharts_lib.modes import MODES
 
 PILOTS = {*range(5), *range(100, 105)}
@@ -47,3 +48,19 @@ def test_the_phase_diagram_keeps_the_number_of_items() -> None:
         assert changed["training.min_food"] + changed["training.min_poison"] == 185
         assert changed["training.max_food"] == changed["training.min_food"]
         assert changed["evaluation.poison"] == changed["training.min_poison"]
+
+
+def test_every_unit_is_judged_when_the_primary_metric_asks() -> None:
+    for experiment in EXPERIMENTS.values():
+        if not experiment.primary.startswith("at."):
+            continue
+        moment = experiment.primary.split(".")[1]
+        for condition in experiment.conditions:
+            asked = [str(step) for step in condition.settings.get("judge", ["end"])]
+            assert moment in (*asked, "last"), (experiment.name, condition.name)
+
+
+def test_the_last_judgement_is_the_latest_and_the_end_is_later_than_any_step() -> None:
+    at = {"300000": {"x": 1}, "1000000": {"x": 2}, "50000": {"x": 3}}
+    assert metric({"metrics": {"at": at}}, "at.last.x") == 2
+    assert metric({"metrics": {"at": at | {"end": {"x": 4}}}}, "at.last.x") == 4
