@@ -52,6 +52,7 @@ OURS = {
     "python -m goodharts_lib.experiments table two_by_two": [],
     "python -m goodharts_lib.experiments draw headline_curves": ["headline_curves.png"],
     "python -m goodharts_lib.experiments status": [],
+    "python -m goodharts_lib.experiments status --results-dir results": [],
     "python main.py --learned --agent ground_truth --brain-view --save brain.png": ["brain.png"],
     "python -m goodharts_lib.pretrained": [],
     "python -m goodharts_lib.training.visualize_saliency --swap --randomise": ["saliency.png"],
@@ -61,16 +62,23 @@ OURS = {
 }
 
 # Tested elsewhere: the wheel in tests/test_packaging.py (and every test rests on an install); what
-# takes minutes at any size in test_pretrained.py and tests/experiments/.
+# takes minutes at any size in test_pretrained.py and tests/experiments/; names of programs without
+# what they need in tests/training/.
 NOT_HERE = {
     'pip install -e ".[gym]"',
+    'pip install -e ".[dask]"',
     'pip install -e ".[notebooks]"',
     "pip install -e .",
     "python -m goodharts_lib.pretrained --reproduce",
     "python -m goodharts_lib.experiments run two_by_two",
     "python -m goodharts_lib.experiments run cloning",
+    "python -m goodharts_lib.experiments",
     "python -m goodharts_lib.experiments verify gap",
+    "python -m goodharts_lib.experiments verify two_by_two",
     "python -m goodharts_lib.experiments report --markdown",
+    "python -m goodharts_lib.training.train_dashboard",
+    "python -m http.server",
+    PPO,
 }
 
 SMALLER = (  # pattern, replacement

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.patches import Circle
 
+from goodharts_lib.colors import FOOD_COLOR, POISON_COLOR
 from goodharts_lib.plotting.style import Drawn, panels
 from goodharts_lib.stats import FloatArray
 
@@ -81,3 +82,33 @@ def toy_picture(gaps: Sequence[float], times: Mapping[str, FloatArray]) -> Drawn
 def steepness(gaps: Sequence[float], times: Sequence[float] | FloatArray) -> FloatArray:
     """Return minus the log-log slope between neighbours: (n,) to (n - 1,)."""
     return np.asarray(-np.diff(np.log(times)) / np.diff(np.log(gaps)))
+
+
+def fear_picture(runs: Mapping[float, FloatArray]) -> Drawn:
+    """Draw how often a toy eats food and poison while it learns from what it has eaten.
+
+    Args:
+        runs: gap to the probabilities of eating (food, poison) at every step, (n_steps, 2).
+    """
+    figure, each = panels(len(runs), 3.2)
+    described = []
+    for axes, (gap, eats) in zip(each, runs.items(), strict=True):
+        for what, color, column in (("food", FOOD_COLOR, 0), ("poison", POISON_COLOR, 1)):
+            axes.plot(np.arange(1, len(eats) + 1), eats[:, column], color=color,
+                      linestyle="-" if column == 0 else "--", linewidth=2)  # fmt: skip
+            axes.annotate(what, (len(eats), eats[-1, column]), xytext=(3, 4 - 8 * column),
+                          textcoords="offset points", color=color,
+                          va="bottom" if column == 0 else "top",
+                          annotation_clip=False)  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xlim(1, len(eats) * 3)
+        axes.set_ylim(-0.12, 1.1)
+        axes.set_yticks((0, 0.5, 1))
+        axes.set_xlabel("steps of learning")
+        axes.set_title(f"gap {gap:g}", fontsize="medium", loc="left")
+        described.append(f"at gap {gap:g} it ends at {eats[-1, 0]:.2f} and {eats[-1, 1]:.2f}")
+    each[0].set_ylabel("probability of eating")
+    return figure, (
+        "Probabilities of eating food and poison over steps of learning, on a logarithmic axis: "
+        + "; ".join(described) + "."
+    )  # fmt: skip

@@ -203,7 +203,7 @@ def coverage_picture(
     left.set_xlabel("true energy per 1,000 steps")
     first = examples[0]
     left.set_title(f"{len(examples)} intervals, {first.n} seeds each", fontsize="small", loc="left")
-    styles = zip(covered.items(), (RIGHT, WRONG, "#CC79A7"), strict=False)
+    styles = zip(covered.items(), ("#999999", "#444444", RIGHT), strict=False)
     ends, described = {}, []
     for (method, found), color in styles:
         right.plot(range(len(found)), [100 * c for c in found.values()], color=color, linewidth=2,

@@ -14,7 +14,14 @@ from goodharts_lib import fits
 from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import by_condition
-from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short, steps_axis
+from goodharts_lib.plotting.style import (
+    Drawn,
+    panels,
+    seeds_and_mean,
+    short,
+    spread,
+    steps_axis,
+)
 from goodharts_lib.stats import FloatArray
 
 Stored = Mapping[str, Any]
@@ -91,7 +98,7 @@ def meals_picture(stored: Stored, gaps: Sequence[float]) -> Drawn:
     """
     figure, (axes,) = panels(1, 3.8)
     shades = ("#0B4F6C", JAMMED, "#E69F00", "#CC79A7")
-    described = []
+    described, labels = [], []
     for gap, color in zip(gaps, shades, strict=True):
         last, furthest = [], 0.0
         for run in analysis.runs(stored, [f"gap {gap:g}"])[f"gap {gap:g}"]:
@@ -100,10 +107,12 @@ def meals_picture(stored: Stored, gaps: Sequence[float]) -> Drawn:
             last.append(float(meals[-1]))
             furthest = max(furthest, run["total_steps"][-1])
         over = max(last) > 10  # above the crowd of those that have not learned
-        axes.annotate(f"gap {gap:g}", (furthest, max(last) if over else min(last)),
-                      xytext=(0, 5 if over else -5), textcoords="offset points", color=color,
-                      ha="right", va="bottom" if over else "top")  # fmt: skip
+        height = 1.13 * max(last) if over else min(last) / 1.13
+        labels.append((gap, furthest, height, color))
         described.append(f"gap {gap:g} {min(last):.1f} to {max(last):.1f}")
+    heights = spread([math.log10(height) for _, _, height, _ in labels], 0.13)
+    for (gap, furthest, _, color), height in zip(labels, heights, strict=True):
+        axes.annotate(f"gap {gap:g}", (furthest, 10**height), color=color, ha="right", va="center")
     axes.set_yscale("log")
     for name, place in (("random", "random walk"), ("eat_everything", "eats everything")):
         eaten = float(np.mean([meals_of(u) for u in by_condition(stored["units"])[name]]))

@@ -13,6 +13,7 @@ from legible import assert_legible
 from goodharts_lib.plotting import optics, sweeps
 
 GAPS = (0.2, 0.1, 0.05, 0.0)
+EATS = np.array([[0.5, 0.5], [0.1, 0.12], [0.01, 0.02]])  # food, poison
 
 
 def with_meals() -> dict[str, Any]:
@@ -39,6 +40,7 @@ def test_words_do_not_touch() -> None:
     assert_legible(optics.eye_test((0.5, 0.1, 0.01), np.random.default_rng(0))[0])
     times = {"plain": np.array([[1.0, 10.0, 100.0]]), "other": np.array([[5.0, 20.0, 50.0]] * 3)}
     assert_legible(optics.toy_picture((1.0, 0.3, 0.1), times))
+    assert_legible(optics.fear_picture({0.5: np.array([[0.5, 0.5], [0.9, 0.1]]), 0.2: EATS}))
 
 
 def test_a_median_in_runs_that_never_learned_is_not_known() -> None:
@@ -101,3 +103,11 @@ def test_steepness_is_the_power() -> None:
     assert optics.steepness(gaps, [1.0, 4.0, 100.0]) == pytest.approx([2, 2])
     alt = optics.toy_picture(gaps, {"a": np.array([[1.0, 4.0, 100.0]])})[1]
     assert alt.endswith("a 2.0, 2.0.")
+
+
+def test_fear_is_drawn_for_food_and_for_poison() -> None:
+    figure, alt = optics.fear_picture({0.2: EATS})
+    drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
+    assert drawn == [list(EATS[:, 0]), list(EATS[:, 1])]
+    assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3]
+    assert "at gap 0.2 it ends at 0.01 and 0.02" in alt
