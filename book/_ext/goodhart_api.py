@@ -18,6 +18,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.domains.python import PyObject
 from sphinx.environment import BuildEnvironment
 
 # A class whose docstring is a page of the book: the reference points there.
@@ -163,16 +164,16 @@ def explain_alias(
     return nodes.abbreviation("", "", text, explanation=meaning)
 
 
-def say_fields(_app: Sphinx, domain: str, _kind: str, content: addnodes.desc_content) -> None:
-    """Call the fields of a record so, and not variables."""
-    for name in content.findall(nodes.field_name) if domain == "py" else ():
-        if name.astext() == "Variables":
-            name.replace_self(nodes.field_name("", "Fields"))
+def say_fields() -> None:
+    """Call the fields of a record so; Sphinx would call them variables."""
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Fields"
 
 
 def setup(app: Sphinx) -> None:
     """Register with Sphinx."""
+    say_fields()
     app.connect("config-inited", choose)
     app.connect("builder-inited", complete, priority=600)
-    app.connect("object-description-transform", say_fields, priority=900)
     app.connect("missing-reference", explain_alias)
