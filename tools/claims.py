@@ -14,6 +14,7 @@ import numpy as np
 from goodharts_lib import fits, stats
 from goodharts_lib.experiments import analysis, cloning_story, outcomes
 from goodharts_lib.experiments.analysis import Stored, seeds
+from goodharts_lib.experiments.results import by_condition
 from goodharts_lib.plotting import optimisation, phase
 from goodharts_lib.stats import Interval
 
@@ -77,6 +78,13 @@ def _gap_slope(stored: Stored) -> Interval:
     return fits.censored_loglog_slope(*analysis.learning_times(stored)).slope
 
 
+def _blind_share(stored: Stored) -> Interval:
+    return stats.difference_interval(*(
+        [analysis.meals_share(analysis.last(unit)["immortal"]) for unit in units]
+        for units in (by_condition(stored["units"])[name] for name in ("gap 0", "eat_everything"))
+    ))  # fmt: skip
+
+
 def _first_block(stored: Stored) -> Interval:
     return stats.t_interval(optimisation.early_blocks(stored, "proxy")[1][:, 0])
 
@@ -109,6 +117,9 @@ CLAIMS = (
     Claim(3, "Clones of `omniscient_seeker` at the ceiling of accuracy have, greedy, true energy",
           "cloning", _mean("omniscient_seeker 10000", GREEDY)),
     Claim(3, "and gain by sampling instead", "cloning", _sampling_instead),
+    Claim(4, "True energy of `ground_truth` that learned without shaping, after a million steps",
+          "shaping_off", _mean("ground_truth")),
+    Claim(4, "of `proxy` that learned without shaping", "shaping_off", _mean("proxy")),
     Claim(5, "True energy of `ground_truth` after a million steps", "two_by_two",
           _mean("ground_truth")),
     Claim(5, "of `proxy_jammed`", "two_by_two", _mean("proxy_jammed")),
@@ -131,6 +142,10 @@ CLAIMS = (
           "two_by_two", _difference("proxy", "ground_truth", f"{END}.immortal.proxy_score"), 1),
     Claim(6, "True energy of the mortal `proxy` in its own record, after 300,000 steps",
           "mortality", _recorded),
+    Claim(7, "Slope of log learning time over log gap, if there were only one", "gap",
+          _gap_slope, 2),
+    Claim(7, "At gap 0, poison's share of the meals of `proxy_jammed` minus that of one that eats "
+             "everything", "gap", _blind_share, 3),
     Claim(8, "Border for poison that takes three times what food gives, share of meals", "phase",
           _border(3.0), 3),
     Claim(8, "for as much", "phase", _border(1.0), 3),
