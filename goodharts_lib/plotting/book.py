@@ -37,6 +37,7 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
     "phase": (("phase",), phase.phase_picture),
     "phase_diet": (("phase",), phase.diet_picture),
     "phase_borders": (("phase",), phase.borders_picture),
+    "phase_taught": (("phase",), phase.taught_picture),
     "seed_halves": (("two_by_two",), partial(seeds.halves_picture, step=LATE)),
     "seed_lottery": (("two_by_two",), seeds.lottery_picture),
     "cloning_epochs": (("cloning",), cloning.epochs_picture),

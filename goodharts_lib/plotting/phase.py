@@ -215,6 +215,31 @@ def borders_picture(stored: Stored) -> Drawn:
     return figure, f"Two charts over poison's share of items. {'; '.join(described)}."
 
 
+def taught_picture(stored: Stored) -> Drawn:
+    """Draw `proxy` that could die in training beside one that could not, and a random walk."""
+    figure, both = panels(2, 3.6)
+    grouped = by_condition(stored["units"])
+    shares = [name.split()[-1] for name in grouped if name.startswith("mortal at")]
+    kinds = (("walk", "random at", RANDOM), ("never died", "share", "#E69F00"),
+             ("could die", "mortal at", PROXY))  # fmt: skip
+    titles = ("True energy per 1,000 steps, nobody dies", "Survival in steps, of 500")
+    paths = ("at.last.immortal.true_energy", "at.last.mortal.rmst")
+    described, rows = [], {}
+    for axes, path, title in zip(both, paths, titles, strict=True):
+        for group, share in enumerate(shares):
+            for row, (name, condition, color) in enumerate(kinds):
+                place = -(4 * group + row)
+                found = [metric(unit, path) for unit in grouped[f"{condition} {share}"]]
+                interval = seeds_and_mean(axes, place, found, color, horizontal=True)
+                rows[place] = f"{100 * float(share):.0f} % · {name}" if row == 0 else name
+                if interval is not None:
+                    described.append(f"{title}, {name}, {share}: {short(interval)}")
+        axes.set_yticks(list(rows), list(rows.values()) if axes is both[0] else [""] * len(rows))
+        axes.set_title(title, fontsize="small", loc="left")
+    both[0].axvline(0, color="#BBBBBB", linewidth=1, zorder=0)
+    return figure, "Three shares of poison among items. " + "; ".join(described) + "."
+
+
 def _name(axes: Axes, names: Mapping[str, tuple[float, float, str]]) -> None:
     for name, (x, y, color) in names.items():
         axes.annotate(name, (x, y), color=color)

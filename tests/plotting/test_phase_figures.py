@@ -138,3 +138,25 @@ def test_nothing_is_cut_off() -> None:
         survival.fields_picture(CONFIG, (0.05, 0.2, 0.5), 0),
     ):
         assert_legible(drawn)
+
+
+def test_what_death_taught_is_drawn_for_every_share_and_kind() -> None:
+    data = stored()
+    for share in (0.1, 0.3):
+        for index, shake in enumerate(made.SHAKE):
+            at = {"1000000": {"immortal": made.scores(150, 10, shake), "mortal": {"rmst": 450.0}}}
+            data["units"].append(made.unit(f"mortal at {share:g}", index, {"at": at}))
+    drawn = phase.taught_picture(data)
+    assert_legible(drawn)
+    figure, alt = drawn
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
+        "10 % · walk",
+        "never died",
+        "could die",
+        "30 % · walk",
+        "never died",
+        "could die",
+    ]
+    dots = [line for line in figure.axes[1].lines if len(line.get_xdata()) == len(made.SHAKE)]
+    assert len(dots) == 6, "every seed of every kind"
+    assert "Survival in steps, of 500, could die, 0.3: 450 [450, 450]" in alt
