@@ -269,7 +269,7 @@ def outcomes_table(told: Mapping[str, str]) -> str:
         f"<td><strong>{html.escape(told[p.key])}</strong></td></tr>"
         for p in predictions.PREDICTIONS
     ]
-    head = f"<tr><th></th><th {WRAPPED}>predicted</th><th>outcome</th></tr>"
+    head = f"<tr><th>no.</th><th {WRAPPED}>predicted</th><th>outcome</th></tr>"
     body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
     return f'<table class="table" style="width: 100%">{body}</table>'
 

@@ -268,7 +268,7 @@ REACHED = "() => [document.activeElement === document.body, document.activeEleme
 NAMED = "number => document.querySelector(`[data-number='${number}']`).outerHTML.slice(0, 120)"
 BOXES = "main details:visible, main .admonition.toggle:visible"
 OPEN = "box => box.matches('details') ? box.open : !box.classList.contains('toggle-hidden')"
-MOST_TABS = 600  # a page that needs more has no end
+MOST_TABS = 1000  # a page that needs more has no end
 
 
 def check_keyboard(page: Page, visit: Visit) -> None:
