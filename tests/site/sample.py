@@ -40,6 +40,9 @@ a_long_line_of_code = "which_must_not_push_the_page_to_the_side" + "but_scroll_i
 
 Says {cite:t}`goodhart1975problems`.
 Of [another page](widgets.ipynb), and [another site](https://example.org/).
+
+```{bibliography}
+```
 """
 
 # It counts its own clicks: what a widget that needs no kernel can do on a page.

@@ -94,7 +94,7 @@ def ppo_loss(logits: Tensor, values: Tensor, batch: Batch, train: Training) -> L
 
     The value loss is half the mean of the *elementwise* larger of the two squared errors.
     `approx_kl` is the low-variance estimator mean(r - 1 - log r) (Schulman 2020,
-    http://joschu.net/blog/kl-approx.html).
+    *Approximating KL divergence*).
     """
     log_probs = logits.log_softmax(dim=-1)  # (B, 8)
     log_ratio = log_probs.gather(1, batch.actions[:, None]).squeeze(1) - batch.log_probs  # (B,)
