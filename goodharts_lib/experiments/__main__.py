@@ -11,8 +11,9 @@ from typing import Any
 from goodharts_lib import runtime, stats
 from goodharts_lib.cli import Parser, seed
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.experiments import cloning_story, engine, predictions, results, tables
+from goodharts_lib.experiments import cloning_story, engine, results, tables
 from goodharts_lib.experiments.catalog import EXPERIMENTS
+from goodharts_lib.experiments.report import report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +63,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    print(predictions.report(_directory(args), markdown=args.markdown))
+    print(report(_directory(args), markdown=args.markdown))
     return 0
 
 
@@ -138,10 +139,10 @@ def _parser() -> Parser:
     status.add_argument("--markdown", action="store_true", help="as book/reproduce_table.md")
     status.set_defaults(command=_status)
 
-    report = commands.add_parser("report", help="predictions and what came out")
-    report.add_argument("--results-dir", help=where)
-    report.add_argument("--markdown", action="store_true", help="the text of PREDICTIONS.md")
-    report.set_defaults(command=_report)
+    reporting = commands.add_parser("report", help="predictions and what came out")
+    reporting.add_argument("--results-dir", help=where)
+    reporting.add_argument("--markdown", action="store_true", help="the text of PREDICTIONS.md")
+    reporting.set_defaults(command=_report)
 
     table = commands.add_parser("table", help="what the agents of an experiment came to")
     table.add_argument("name")

@@ -1,14 +1,10 @@
-"""How each prediction is decided: from stored results to a sentence and a verdict.
-
-A claim that something is below a limit is confirmed if the whole 95 % interval over training seeds
-lies below it, refuted if the whole interval lies above it, and undecided otherwise.
-"""
+"""How each prediction is decided: from stored results to a sentence and a verdict."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,41 +19,11 @@ from goodharts_lib.experiments.analysis import (
     phase_line,
     seeds,
 )
+from goodharts_lib.experiments.verdicts import Outcome, below, enough, inside, minus, worst
 from goodharts_lib.modes import MODES
 
 Stored = Mapping[str, Any]
 EARLY, LATE = (f"at.{steps}.immortal" for steps in (analysis.EARLY, analysis.LATE))
-
-
-class Outcome(NamedTuple):
-    """What was measured, in words, and whether the prediction held."""
-
-    measured: str
-    verdict: Literal["confirmed", "refuted", "undecided"]
-
-
-def below(interval: stats.Interval, limit: float, words: str = "") -> Outcome:
-    """Judge the claim that a quantity is below a limit."""
-    verdict: Literal["confirmed", "refuted", "undecided"] = "undecided"
-    if interval.high < limit:
-        verdict = "confirmed"
-    elif interval.low > limit:
-        verdict = "refuted"
-    return Outcome(f"{words}{interval}", verdict)
-
-
-def inside(interval: stats.Interval, low: float, high: float, words: str = "") -> Outcome:
-    """Judge the claim that a quantity lies between two limits."""
-    verdict: Literal["confirmed", "refuted", "undecided"] = "undecided"
-    if low < interval.low and interval.high < high:
-        verdict = "confirmed"
-    elif interval.high < low or interval.low > high:
-        verdict = "refuted"
-    return Outcome(f"{words}{interval}", verdict)
-
-
-def _minus(interval: stats.Interval) -> stats.Interval:
-    return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
 
 
 def proxy_earns_more(stored: Stored) -> Outcome:
@@ -66,7 +32,7 @@ def proxy_earns_more(stored: Stored) -> Outcome:
     more = stats.difference_interval(
         seeds(stored, "proxy", score), seeds(stored, "ground_truth", score)
     )
-    return below(_minus(more), 0)._replace(measured=f"difference {more}")
+    return below(minus(more), 0)._replace(measured=f"difference {more}")
 
 
 def proxy_below_random(stored: Stored) -> Outcome:
@@ -144,19 +110,6 @@ def blind_eats_alike(stored: Stored) -> Outcome:
     return inside(difference, -0.05, 0.05, "difference ")
 
 
-def enough(seeds_of: Mapping[float, int]) -> None:
-    """Refuse a sweep that is too short, or has too few training seeds at some place.
-
-    Raises:
-        TooFewError: fewer than four places, or than `MIN_SEEDS` at one of them.
-    """
-    if len(seeds_of) < 4:
-        raise TooFewError("the sweep is not complete.")
-    place = min(seeds_of, key=lambda place: seeds_of[place])
-    if seeds_of[place] < MIN_SEEDS:
-        raise TooFewError(f"{seeds_of[place]} seeds at {place:g}; a claim needs {MIN_SEEDS}.")
-
-
 def gap_slope(stored: Stored) -> Outcome:
     """P4: the slope of log learning time on log gap, unlearned runs censored."""
     gaps, times, seen = learning_times(stored)
@@ -186,13 +139,7 @@ def break_points(stored: Stored) -> Outcome:
             verdicts.append("refuted")
         else:
             verdicts.append("confirmed" if near[0] <= low and high <= near[1] else "undecided")
-    return Outcome("; ".join(words), _worst(verdicts))
-
-
-def _worst(verdicts: Sequence[str]) -> Literal["confirmed", "refuted", "undecided"]:
-    if "refuted" in verdicts:
-        return "refuted"
-    return "undecided" if "undecided" in verdicts or not verdicts else "confirmed"
+    return Outcome("; ".join(words), worst(verdicts))
 
 
 def copies_fall_short(stored: Stored) -> Outcome:
@@ -202,8 +149,8 @@ def copies_fall_short(stored: Stored) -> Outcome:
     short = stats.difference_interval(
         seeds(stored, "food_only itself", energy), seeds(stored, "food_only 10000", energy)
     )
-    verdicts = [below(_minus(accuracy), -0.95).verdict, below(_minus(short), -100).verdict]
-    return Outcome(f"accuracy {accuracy}; shortfall {short}", _worst(verdicts))
+    verdicts = [below(minus(accuracy), -0.95).verdict, below(minus(short), -100).verdict]
+    return Outcome(f"accuracy {accuracy}; shortfall {short}", worst(verdicts))
 
 
 def dagger_helps(stored: Stored) -> Outcome:
@@ -223,7 +170,7 @@ def dagger_helps(stored: Stored) -> Outcome:
     share = (mended.mean() - plain.mean()) / (expert.mean() - plain.mean())
     low, high = np.quantile(ratios, [0.025, 0.975])
     interval = stats.Interval(float(share), float(low), float(high), 0.95, "bootstrap", len(plain))
-    return below(_minus(interval), -0.5)._replace(measured=f"share {interval}")
+    return below(minus(interval), -0.5)._replace(measured=f"share {interval}")
 
 
 def guided_fails(stored: Stored) -> Outcome:
@@ -234,13 +181,13 @@ def guided_fails(stored: Stored) -> Outcome:
             stats.t_interval(seeds(stored, mode, f"cascade.{method}.network_fc")) for mode in MODES
         ]
         guided = method == "guided_backprop"
-        judged = [_minus(i) for i in found] if guided else found
+        judged = [minus(i) for i in found] if guided else found
         verdicts += [
             (below(i, -0.3) if guided else inside(i, -0.15, 0.15)).verdict for i in judged
         ]
         words.append(f"{method} " + ", ".join(f"{i.estimate:+.2f} [{i.low:.2f}, {i.high:.2f}]"
                                               for i in found))  # fmt: skip
-    return Outcome(f"{'; '.join(words)} ({', '.join(MODES)})", _worst(verdicts))
+    return Outcome(f"{'; '.join(words)} ({', '.join(MODES)})", worst(verdicts))
 
 
 def death_lowers_poison(stored: Stored) -> Outcome:
@@ -255,7 +202,7 @@ def death_teaches(stored: Stored) -> Outcome:
     """P11b: true energy of the mortal proxy agent at 2 M steps minus the random walk's."""
     path = "at.2000000.immortal.true_energy"
     more = stats.difference_interval(seeds(stored, "proxy", path), seeds(stored, "random", path))
-    return below(_minus(more), 0)._replace(measured=f"difference {more}")
+    return below(minus(more), 0)._replace(measured=f"difference {more}")
 
 
 def nearly_right_is_not_enough(stored: Stored) -> Outcome:
@@ -268,16 +215,42 @@ def nearly_right_is_not_enough(stored: Stored) -> Outcome:
     high = contrasts.contrast_interval([share(0.6), share(1.0)], [1, -0.75])
     low = contrasts.contrast_interval([share(0.2), share(1.0)], [1, -0.5])
     words = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
-    return Outcome(f"shares {words}", _worst([below(_minus(high), 0).verdict,
+    return Outcome(f"shares {words}", worst([below(minus(high), 0).verdict,
                                               below(low, 0).verdict]))  # fmt: skip
 
 
 def shaping_is_not_the_cause(stored: Stored) -> Outcome:
     """P13: true energy without shaping."""
-    path = f"{LATE}.true_energy"
-    found = {mode: stats.t_interval(seeds(stored, mode, path)) for mode in MODES}
-    verdicts = [below(_minus(found["ground_truth"]), -1000).verdict]
+    found = _energies(stored, LATE)
+    verdicts = [below(minus(found["ground_truth"]), -1000).verdict]
     verdicts += [below(found[mode], -300).verdict for mode in ("proxy", "proxy_sighted")]
-    words = ", ".join(f"{m} {i.estimate:,.0f} [{i.low:,.0f}, {i.high:,.0f}]"
-                      for m, i in found.items())  # fmt: skip
-    return Outcome(words, _worst(verdicts))
+    return Outcome(_each(found), worst(verdicts))
+
+
+def eyes_help_the_mortal(stored: Stored) -> Outcome:
+    """P11c: mortal agents at 1 M steps, true energy of proxy_sighted minus that of proxy."""
+    energy = f"{LATE}.true_energy"
+    more = stats.difference_interval(
+        seeds(stored, "proxy_sighted", energy), seeds(stored, "proxy", energy)
+    )
+    return below(minus(more), 0)._replace(measured=f"difference {more}")
+
+
+def networks_agree(stored: Stored) -> Outcome:
+    """P14: true energy of the default network's four agents at 300,000 steps."""
+    found = _energies(stored, EARLY)
+    verdicts = [
+        below(minus(found["ground_truth"]), -1000).verdict,
+        *(below(found[mode], -400).verdict for mode in ("proxy", "proxy_sighted")),
+        inside(found["proxy_jammed"], -300, 300).verdict,
+    ]
+    return Outcome(_each(found), worst(verdicts))
+
+
+def _energies(stored: Stored, when: str) -> dict[str, stats.Interval]:
+    return {mode: stats.t_interval(seeds(stored, mode, f"{when}.true_energy")) for mode in MODES}
+
+
+def _each(found: Mapping[str, stats.Interval]) -> str:
+    return ", ".join(f"{m} {i.estimate:,.0f} [{i.low:,.0f}, {i.high:,.0f}]"
+                     for m, i in found.items())  # fmt: skip

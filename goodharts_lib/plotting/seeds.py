@@ -17,9 +17,10 @@ from matplotlib.patches import Patch
 from goodharts_lib import stats
 from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.contrasts import contrast_interval
-from goodharts_lib.experiments import outcomes, predictions
+from goodharts_lib.experiments import predictions
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.verdicts import inside
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.compared import beside
 from goodharts_lib.plotting.style import WIDTH, Drawn, label_ends, panels
@@ -105,7 +106,7 @@ def _verdict(one: np.ndarray, other: np.ndarray, claim: Claim) -> str:
     if len(one) == 1:
         return "confirmed" if claim.low < float(one[0] - other[0]) < claim.high else "refuted"
     interval = contrast_interval([one, other], [1, -1])
-    return outcomes.inside(interval, claim.low, claim.high).verdict
+    return inside(interval, claim.low, claim.high).verdict
 
 
 def lottery_picture(stored: Stored, claims: Sequence[Claim] = CLAIMS) -> Drawn:

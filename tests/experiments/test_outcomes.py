@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from goodharts_lib.experiments import outcomes, predictions, results
+from goodharts_lib.experiments import outcomes, results
 from goodharts_lib.experiments.analysis import TooFewError, phase_line
 from goodharts_lib.experiments.catalog import EXPERIMENTS, GAPS, SHARES
 from goodharts_lib.experiments.predictions import PREDICTIONS
+from goodharts_lib.experiments.report import report
 
 NOISE = (-20.0, -10.0, 0.0, 10.0, 20.0)
 
@@ -202,6 +203,31 @@ def test_what_must_hold_without_shaping(truth: float, proxy: float, verdict: str
     assert outcomes.shaping_is_not_the_cause({"units": units}).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("sighted", "verdict"), [(300, "confirmed"), (-400, "refuted"), (-215, "undecided")]
+)
+def test_who_sees_death_coming(sighted: float, verdict: str) -> None:
+    path = ("at", "1000000", "immortal", "true_energy")
+    units = [*simple("proxy", path, spread(-220, 40)),
+             *simple("proxy_sighted", path, spread(sighted, 40))]  # fmt: skip
+    assert outcomes.eyes_help_the_mortal({"units": units}).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [({}, "confirmed"), ({"ground_truth": 800}, "refuted"), ({"proxy_sighted": -100}, "refuted"),
+     ({"proxy_jammed": 600}, "refuted"), ({"proxy_jammed": 295}, "undecided")],
+)  # fmt: skip
+def test_what_the_default_network_must_do_as_well(
+    changed: dict[str, float], verdict: str
+) -> None:
+    path = ("at", "300000", "immortal", "true_energy")
+    ends = {"ground_truth": 1400, "proxy": -600, "proxy_jammed": 0, "proxy_sighted": -600}
+    units = [unit for mode, end in (ends | changed).items()
+             for unit in simple(mode, path, spread(end, 40))]  # fmt: skip
+    assert outcomes.networks_agree({"units": units}).verdict == verdict
+
+
 def phase(shift: float = 0.0) -> dict[str, Any]:
     """Eaters of everything: poison's share of meals is its share of items, plus a shift."""
     made: list[Any] = []
@@ -232,7 +258,7 @@ def test_every_prediction_names_an_experiment_and_a_way_to_fail() -> None:
 
 
 def test_what_has_not_run_is_said_to_be_so(tmp_path: Path) -> None:
-    told = predictions.report(tmp_path)
+    told = report(tmp_path)
     assert told.count("NOT RUN") == len(PREDICTIONS)
     assert "NOT TESTED YET" in told
 
@@ -246,7 +272,7 @@ def test_stale_results_decide_nothing(tmp_path: Path) -> None:
         "manifest": {"checksum": results.checksum(STORY["units"])},
     }
     results.write(stored, tmp_path)
-    told = predictions.report(tmp_path)
+    told = report(tmp_path)
     assert "P1a  STALE" in told
 
 
@@ -268,11 +294,11 @@ def test_the_report_gives_measured_and_verdict(tmp_path: Path) -> None:
         "manifest": {"checksum": results.checksum(units)},
     }
     results.write(stored, tmp_path)
-    told = predictions.report(tmp_path)
+    told = report(tmp_path)
     for key in ("P1a", "P1b", "P5a", "P5b", "P8"):
         assert f"{key}  CONFIRMED" in told
     assert "measured:  difference +41.0 [" in told
-    page = predictions.report(tmp_path, markdown=True).splitlines()
+    page = report(tmp_path, markdown=True).splitlines()
     table = [line for line in page if line.startswith("|")]
     assert len(table) == 2 + len(PREDICTIONS)
     assert all(line.count("|") == 7 for line in table)

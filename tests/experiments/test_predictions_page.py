@@ -5,12 +5,13 @@ from __future__ import annotations
 from training.tiny import ROOT
 
 from goodharts_lib.experiments import predictions, results
+from goodharts_lib.experiments.report import HEAD, report
 
 PAGE = (ROOT / "PREDICTIONS.md").read_text(encoding="utf-8")
 
 
 def test_it_is_the_report_of_the_stored_results() -> None:
-    assert predictions.report(results.shipped(), markdown=True) + "\n" == PAGE
+    assert report(results.shipped(), markdown=True) + "\n" == PAGE
 
 
 def test_it_says_what_had_been_seen_and_what_is_not_tested() -> None:
@@ -21,6 +22,6 @@ def test_it_says_what_had_been_seen_and_what_is_not_tested() -> None:
 
 
 def test_every_sentence_has_a_line_of_its_own() -> None:
-    for line in predictions.HEAD.splitlines():
+    for line in HEAD.splitlines():
         assert line.endswith(".")
         assert ". " not in line.removesuffix(".")

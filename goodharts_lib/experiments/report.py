@@ -1,0 +1,84 @@
+"""The report on all predictions: for a terminal, and as `PREDICTIONS.md`.
+
+The history of that file shows which came first, the prediction or the result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodharts_lib.experiments.predictions import PREDICTIONS, UNTESTED, outcome_of
+
+HEAD = """\
+Written down before the experiment ran that tests them; the history of this file shows which came \
+first.
+A claim that something is below a limit is *confirmed* if the whole 95 % interval over training \
+seeds lies below it, *refuted* if the whole interval lies above it, and *undecided* otherwise.
+No claim rests on fewer than five training seeds.
+Several predictions are judged at 95 % each and nothing is corrected for their number: by chance \
+alone about one verdict in twenty would be wrong.
+This page is written by `python -m goodharts_lib.experiments report --markdown`."""
+
+CHANCE = (
+    "Each is judged at 95 % and nothing is corrected for their number: by chance alone about one "
+    "verdict in twenty would be wrong."
+)
+
+
+def report(directory: Path, *, markdown: bool = False) -> str:
+    """Return all predictions beside what was measured.
+
+    Args:
+        directory: where results lie.
+        markdown: return the whole of PREDICTIONS.md.
+    """
+    if markdown:
+        return _page(directory)
+    lines = []
+    for prediction in PREDICTIONS:
+        measured, verdict = outcome_of(prediction, directory)
+        lines += [
+            f"{prediction.key}  {verdict.upper()}  ({prediction.experiment})",
+            f"    predicted: {prediction.claim}",
+            f"    refuted if: {prediction.refuted_if}",
+            f"    measured:  {measured or '-'}",
+        ]
+    lines.append(CHANCE)
+    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {u.claim}" for u in UNTESTED]
+    return "\n".join(lines)
+
+
+def _page(directory: Path) -> str:
+    """Return PREDICTIONS.md."""
+    seen = "\n".join(f"- {p.key}: {p.seen}." for p in PREDICTIONS)
+    untested = "\n".join(f"- {u.key}: {u.claim}" for u in UNTESTED)
+    return f"""# Predictions
+
+{HEAD}
+
+{_table(directory)}
+
+## What had been seen before
+
+Pilot runs came first; their training seeds (0 to 4, 100 to 104) are not used again.
+
+{seen}
+
+## Not tested yet
+
+{untested}"""
+
+
+def _table(directory: Path) -> str:
+    lines = [
+        "| | experiment | prediction | refuted if | measured | outcome |",
+        "|---|---|---|---|---|---|",
+    ]
+    for prediction in PREDICTIONS:
+        measured, verdict = outcome_of(prediction, directory)
+        cells = (
+            prediction.key, f"`{prediction.experiment}`", prediction.claim, prediction.refuted_if,
+            measured, f"**{verdict}**",
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
