@@ -1,4 +1,4 @@
-"""The reference: the library, the bibliography, the glossary, and how to make it all again."""
+"""The reference: the library, and how to make it all again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import goodhart_api as api
 import pytest
 from browse import ROOT, SITE, pages_of
-from pybtex.database import Entry, parse_file
 
 import goodharts_lib
 from goodharts_lib.experiments import results, tables
@@ -27,8 +26,6 @@ NOTEBOOKS = {
     path: "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 }
-PAGES = [path.read_text(encoding="utf-8") for path in BOOK.rglob("*.md")]
-WORKS = dict(parse_file(str(BOOK / "references.bib")).entries)
 MACHINE = re.compile(r"(?<![\w.:/-])/(home|root|work|tmp|Users)/")
 
 
@@ -151,76 +148,6 @@ def test_names_that_share_a_description_get_one_each() -> None:
     assert api._one_by_one(shared) == (
         ":ivar food: per\n    step.\n:ivar poison: per\n    step.\n:ivar deaths: too.\n"
     )
-
-
-def names(entry: Entry) -> tuple[str, str]:
-    """The first author's last name and the year."""
-    last = " ".join(entry.persons["author"][0].last_names).strip("{}")
-    return last, entry.fields["year"]
-
-
-@pytest.mark.parametrize("key", WORKS)
-def test_a_work_has_an_identifier(key: str) -> None:
-    fields = WORKS[key].fields
-    assert re.fullmatch(r"10\.\d{4,}/\S+", fields.get("doi", "")) or \
-        re.fullmatch(r"\d{4}\.\d{4,5}", fields.get("eprint", "")) or \
-        re.fullmatch(r"https://\S+", fields.get("url", "")), key  # fmt: skip
-    assert ("eprint" in fields) == (fields.get("archivePrefix") == "arXiv")
-
-
-def test_no_work_is_listed_twice() -> None:
-    text = (BOOK / "references.bib").read_text(encoding="utf-8")
-    keys = re.findall(r"^@\w+\{([^,]+),", text, re.MULTILINE)
-    assert len(keys) == len(set(keys)) == len(WORKS)
-    for field in ("doi", "eprint", "url"):
-        there = [entry.fields[field] for entry in WORKS.values() if field in entry.fields]
-        assert len(there) == len(set(there))
-    firsts = [names(entry)[0] for entry in WORKS.values()]
-    assert firsts == sorted(firsts, key=str.casefold)
-
-
-@pytest.mark.parametrize("key", WORKS)
-def test_a_work_is_cited(key: str) -> None:
-    everything = "\n".join([*PAGES, *NOTEBOOKS.values()])
-    last, year = names(WORKS[key])
-    plainly = rf"{last}[\s\S]{{0,600}}{year}|{year}[^\n]{{0,40}}{last}"
-    role = rf"\{{cite:\w+\}}`[^`]*\b{key}\b"
-    address = re.escape(WORKS[key].fields.get("url", "no address"))
-    assert re.search(f"{plainly}|{role}|{address}", everything), key
-
-
-def test_every_key_that_is_cited_is_a_work() -> None:
-    cited = re.findall(r"\{cite:\w+\}`([^`]+)`", "\n".join([*PAGES, *NOTEBOOKS.values()]))
-    assert cited
-    assert {key.strip() for keys in cited for key in keys.split(",")} <= set(WORKS)
-
-
-def glossary() -> dict[str, str]:
-    """The glossary's terms, each with what it says."""
-    text = (BOOK / "glossary.md").read_text(encoding="utf-8")
-    text = text.split("```{glossary}\n")[1].split("\n```")[0]
-    return dict(re.findall(r"^(\S.*)\n    (.+)$", text, re.MULTILINE))
-
-
-def test_the_glossary_is_in_order_and_has_the_first_page_s_terms() -> None:
-    terms = list(glossary())
-    assert terms == sorted(terms, key=str.casefold)
-    index = (BOOK / "index.md").read_text(encoding="utf-8")
-    first = re.findall(r"^(.+)\n: ", index, re.MULTILINE)
-    assert len(first) == 4
-    assert set(first) <= set(terms)
-
-
-def test_the_numbers_of_the_glossary_are_the_configuration_s() -> None:
-    config, said = goodharts_lib.load_config(), glossary()
-    items = config.items
-    assert f"{items.food_interestingness} for food, {items.poison_interestingness} for" in \
-        said["interestingness"]  # fmt: skip
-    gap = round(items.food_interestingness - items.poison_interestingness, 6)
-    assert f": {gap} unless" in said["gap"]
-    clip = config.training.eps_clip
-    assert f"[{1 - clip:.1f}, {1 + clip:.1f}]" in said["clipping"]
-    assert f"here {config.training.steps_per_episode} steps" in said["restricted mean survival"]
 
 
 def test_the_table_of_experiments_is_that_of_the_stored_results() -> None:
