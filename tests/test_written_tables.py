@@ -6,11 +6,13 @@ import json
 import tomllib
 from pathlib import Path
 
+import claims
 import pytest
 import write_tables
 from training.tiny import ROOT
 
 from goodharts_lib.errors import UserError
+from goodharts_lib.stats import Interval
 
 PAGE = "Before\n<!-- table: modes -->\nanything\n<!-- end -->\nAfter\n"
 
@@ -68,3 +70,35 @@ def test_speeds_are_those_measured_to_two_digits(
     path.write_text(json.dumps({"sections": sections}), encoding="utf-8")
     monkeypatch.setattr(write_tables, "ROOT", tmp_path)
     assert write_tables.speeds().count("| 11,000 |") == 5
+
+
+def claims_rows() -> list[list[str]]:
+    text = (ROOT / "book/claims.md").read_text(encoding="utf-8")
+    lines = text.split("<!-- table: claims -->\n")[1].split("<!-- end -->")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_a_claim_can_be_read_alone_and_leads_to_its_page() -> None:
+    found = claims_rows()
+    assert len({claim for _, claim, *_ in found}) == len(found)  # no row leans on another
+    for page, claim, *_ in found:
+        assert claim.startswith("*Mortal:* ") or claim[0].isupper(), claim
+        if page != "README":
+            number, target = page.strip("[)").split("](")
+            assert Path(target).name.startswith(f"{int(number):02d}_")
+            assert (ROOT / "book" / target).is_file()
+
+
+def test_what_the_readme_says_of_mortal_worlds_is_among_the_claims() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    mine = [(claim, value) for page, claim, value, *_ in claims_rows() if page == "README"]
+    assert len(mine) >= 4
+    for claim, value in mine:
+        assert claim.startswith("*Mortal:* ")
+        assert value.replace("\N{NO-BREAK SPACE}", " ") in readme, claim
+
+
+def test_no_line_is_broken_within_an_interval() -> None:
+    found = Interval(-1234.56, -2000.4, 0.004, 0.95, "t", 5)
+    assert claims.measured(found, 0) == "−1,235 [−2,000,\N{NO-BREAK SPACE}0]"
+    assert claims.measured(found, 1) == "−1,234.6 [−2,000.4,\N{NO-BREAK SPACE}0.0]"

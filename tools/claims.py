@@ -7,6 +7,7 @@ anew from the stored results.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from goodharts_lib import fits, stats
 from goodharts_lib.experiments import analysis, cloning_story, outcomes
 from goodharts_lib.experiments.analysis import Stored, seeds
-from goodharts_lib.experiments.results import by_condition
+from goodharts_lib.experiments.results import by_condition, values
 from goodharts_lib.plotting import optimisation, phase
 from goodharts_lib.stats import Interval
 
@@ -23,8 +24,9 @@ class Claim(NamedTuple):
     """A claim about training.
 
     Attributes:
-        page: number of the page that makes it.
-        text: the claim, with what is measured.
+        page: number of the page that makes it; 0 is the README.
+        text: what is measured, so that the row can be read alone; with its unit, unless it is a
+            score per 1,000 steps in worlds where nobody dies.
         experiment: name of the experiment behind it.
         measure: from the experiment's stored results to an estimate with its interval.
         decimals: how many to show.
@@ -37,8 +39,10 @@ class Claim(NamedTuple):
     decimals: int = 0
 
 
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 END = "at.1000000"
 ENERGY = f"{END}.immortal.true_energy"
+MORTAL = f"{END}.mortal.true_energy"
 CLONE = "at.end.immortal.true_energy"
 GREEDY = "at.end.greedy.true_energy"
 
@@ -50,6 +54,13 @@ def _mean(condition: str, path: str = ENERGY) -> Callable[[Stored], Interval]:
 def _difference(more: str, less: str, path: str = ENERGY) -> Callable[[Stored], Interval]:
     return lambda stored: stats.difference_interval(
         seeds(stored, more, path), seeds(stored, less, path)
+    )
+
+
+def _replicated(mode: str) -> Callable[[Stored], Interval]:
+    path = f"at.{analysis.EARLY}.immortal.true_energy"  # three seeds: not enough for `_difference`
+    return lambda stored: stats.difference_interval(
+        values(stored, f"ours {mode}", path), values(stored, f"sb3 {mode}", path)
     )
 
 
@@ -104,73 +115,125 @@ def _sampling_instead(stored: Stored) -> Interval:
 
 
 CLAIMS = (
-    Claim(3, "Clones of `food_only` from 10,000 samples agree with it so often",
+    Claim(0, "*Mortal:* true energy of `ground_truth` after a million steps", "two_by_two",
+          _mean("ground_truth", MORTAL)),
+    Claim(0, "*Mortal:* true energy of `proxy` after a million steps", "two_by_two",
+          _mean("proxy", MORTAL)),
+    Claim(0, "*Mortal:* true energy of `proxy_jammed` after a million steps", "two_by_two",
+          _mean("proxy_jammed", MORTAL)),
+    Claim(0, "*Mortal:* true energy of `proxy_sighted` after a million steps", "two_by_two",
+          _mean("proxy_sighted", MORTAL)),
+    Claim(0, "*Mortal:* proxy score of `ground_truth` after a million steps", "two_by_two",
+          _mean("ground_truth", f"{END}.mortal.proxy_score")),
+    Claim(0, "*Mortal:* proxy score of `proxy` after a million steps", "two_by_two",
+          _mean("proxy", f"{END}.mortal.proxy_score")),
+    Claim(0, "*Mortal:* survival of `proxy` after a million steps, in steps of 500", "two_by_two",
+          _mean("proxy", f"{END}.mortal.rmst"), 1),
+    Claim(3, "Accuracy of clones of `food_only` from 10,000 samples, as a share of held-out views",
           "cloning", _mean("food_only 10000", "last_epoch.accuracy"), 3),
-    Claim(3, "and lack so much true energy",
+    Claim(3, "True energy that clones of `food_only` from 10,000 samples lack, beside their expert",
           "cloning", _difference("food_only itself", "food_only 10000", CLONE)),
-    Claim(3, "Practising longer wins so much less than DAgger, from 10,000 samples",
+    Claim(3, "True energy of clones of `food_only` from 10,000 samples: with DAgger, minus with as "
+             "many steps of the optimiser and no advice",
           "cloning", _difference("food_only 10000 DAgger", "food_only 10000 longer",
                                  CLONE)),
-    Claim(3, "and from 1,000",
+    Claim(3, "True energy of clones of `food_only` from 1,000 samples: with DAgger, minus with as "
+             "many steps of the optimiser and no advice",
           "cloning", _difference("food_only 1000 DAgger", "food_only 1000 longer",
                                  CLONE)),
-    Claim(3, "Clones of `omniscient_seeker` at the ceiling of accuracy have, greedy, true energy",
+    Claim(3, "*Mortal:* true energy of clones of `omniscient_seeker` from 10,000 samples that draw "
+             "their moves",
+          "cloning", _mean("omniscient_seeker 10000", "at.end.mortal.true_energy")),
+    Claim(3, "*Mortal:* true energy of clones of `omniscient_seeker` from 10,000 samples that "
+             "always take the likeliest move",
           "cloning", _mean("omniscient_seeker 10000", GREEDY)),
-    Claim(3, "and gain by sampling instead", "cloning", _sampling_instead),
-    Claim(4, "True energy of `ground_truth` that learned without shaping, after a million steps",
+    Claim(3, "*Mortal:* true energy that clones of `omniscient_seeker` from 10,000 samples gain by "
+             "drawing their moves instead",
+          "cloning", _sampling_instead),
+    Claim(4, "True energy of `ground_truth` trained without shaping, after a million steps",
           "shaping_off", _mean("ground_truth")),
-    Claim(4, "of `proxy` that learned without shaping", "shaping_off", _mean("proxy")),
+    Claim(4, "True energy of `proxy` trained without shaping, after a million steps",
+          "shaping_off", _mean("proxy")),
     Claim(5, "True energy of `ground_truth` after a million steps", "two_by_two",
           _mean("ground_truth")),
-    Claim(5, "of `proxy_jammed`", "two_by_two", _mean("proxy_jammed")),
-    Claim(5, "of `proxy_sighted`", "two_by_two", _mean("proxy_sighted")),
-    Claim(5, "of `proxy`", "two_by_two", _mean("proxy")),
-    Claim(5, "`proxy` minus the random walk", "two_by_two", _difference("proxy", "random")),
-    Claim(5, "What eyes are worth to who is paid by the sensor", "two_by_two",
+    Claim(5, "True energy of `proxy_jammed` after a million steps", "two_by_two",
+          _mean("proxy_jammed")),
+    Claim(5, "True energy of `proxy_sighted` after a million steps", "two_by_two",
+          _mean("proxy_sighted")),
+    Claim(5, "True energy of `proxy` after a million steps", "two_by_two", _mean("proxy")),
+    Claim(5, "True energy of `proxy` after a million steps, minus the random walk's", "two_by_two",
+          _difference("proxy", "random")),
+    Claim(5, "True energy of `proxy_sighted` minus that of `proxy`, after a million steps: what "
+             "better eyes are worth to an agent that is paid by the sensor", "two_by_two",
           _difference("proxy_sighted", "proxy")),
-    Claim(5, "The eyes' main effect as a share of the wages', after 300,000 steps", "two_by_two",
+    Claim(5, "Main effect of the eyes on true energy, as a share of that of the wages, after "
+             "300,000 steps", "two_by_two",
           _eyes_over_wages(300_000), 2),
-    Claim(5, "and after a million", "two_by_two", _eyes_over_wages(1_000_000), 2),
-    Claim(5, "True energy of `proxy` that dies in training, after 300,000 steps", "mortality",
+    Claim(5, "Main effect of the eyes on true energy, as a share of that of the wages, after a "
+             "million steps", "two_by_two", _eyes_over_wages(1_000_000), 2),
+    Claim(5, "True energy of `proxy` that could die in training, after 300,000 steps", "mortality",
           _mean("proxy", "at.300000.immortal.true_energy")),
-    Claim(5, "and after two million", "mortality",
-          _mean("proxy", "at.2000000.immortal.true_energy")),
-    Claim(5, "It passes the random walk after so many million steps", "mortality", _recovery, 2),
-    Claim(6, "True energy of `proxy` in its first four updates of learning, compared with before",
+    Claim(5, "True energy of `proxy` that could die in training, after two million steps",
+          "mortality", _mean("proxy", "at.2000000.immortal.true_energy")),
+    Claim(5, "Training after which `proxy` that could die in it stays above the random walk, in "
+             "millions of steps", "mortality", _recovery, 2),
+    Claim(6, "Change of the true energy of `proxy` in its first four updates, since the untrained "
+             "network",
           "two_by_two", _first_block),
-    Claim(6, "Proxy score of `proxy` minus that of `ground_truth` after a million steps",
+    Claim(6, "Proxy score of `proxy` minus that of `ground_truth`, after a million steps",
           "two_by_two", _difference("proxy", "ground_truth", f"{END}.immortal.proxy_score"), 1),
-    Claim(6, "True energy of the mortal `proxy` in its own record, after 300,000 steps",
+    Claim(6, "*Mortal:* true energy of `proxy` that could die in training, in its own record of "
+             "it, after 300,000 steps",
           "mortality", _recorded),
     Claim(7, "Slope of log learning time over log gap, if there were only one", "gap",
           _gap_slope, 2),
-    Claim(7, "At gap 0, poison's share of the meals of `proxy_jammed` minus that of one that eats "
+    Claim(7, "At gap 0: poison's share of the meals of `proxy_jammed`, minus that of an eater of "
              "everything", "gap", _blind_share, 3),
-    Claim(8, "Border for poison that takes three times what food gives, share of meals", "phase",
+    Claim(8, "Border of harm where poison takes three times what food gives, as poison's share of "
+             "meals", "phase",
           _border(3.0), 3),
-    Claim(8, "for as much", "phase", _border(1.0), 3),
-    Claim(8, "for ten times", "phase", _border(10.0), 3),
-    Claim(8, "Share of items at which `proxy` lives shorter than the random walk, of 500 steps",
+    Claim(8, "Border of harm where poison takes as much as food gives, as poison's share of meals",
+          "phase", _border(1.0), 3),
+    Claim(8, "Border of harm where poison takes ten times what food gives, as poison's share of "
+             "meals", "phase", _border(10.0), 3),
+    Claim(8, "*Mortal:* poison's share of items from which on `proxy` lives shorter than the "
+             "random walk, over 500 steps",
           "phase", lambda stored: phase.border(stored, "mortal.rmst"), 3),
-    Claim(8, "Poisons that `proxy` eats for each that an eater without taste would", "phase",
+    Claim(8, "Poison that `proxy` eats, as a share of what an eater without taste would eat",
+          "phase",
           _taste, 3),
-    Claim(8, "True energy that `proxy` has more if it could die in training, at 30 % of poison",
+    Claim(8, "True energy that `proxy` has more if it could die in training, where 30 % of the "
+             "items are poison",
           "phase", _difference("mortal at 0.3", "share 0.3", "at.last.immortal.true_energy")),
-    Claim(8, "Survival that it has more, at 20 %", "phase",
+    Claim(8, "*Mortal:* survival that `proxy` has more if it could die in training, where 20 % of "
+             "the items are poison, in steps of 500", "phase",
           _difference("mortal at 0.2", "share 0.2", "at.last.mortal.rmst")),
-    Claim(8, "True energy of `proxy` where poison glows 0.4", "interestingness",
+    Claim(8, "True energy of `proxy` where poison reads 0.4", "interestingness",
           _mean("poison at 0.4", "at.last.immortal.true_energy")),
-    Claim(8, "and where it glows 0.6", "interestingness",
+    Claim(8, "True energy of `proxy` where poison reads 0.6", "interestingness",
           _mean("poison at 0.6", "at.last.immortal.true_energy")),
-    Claim(9, "Swap effect of `ground_truth` after a million steps", "two_by_two",
+    Claim(9, "Swap effect of `ground_truth` after a million steps, from 0 to 1", "two_by_two",
           _mean("ground_truth", f"{END}.swap.tv"), 2),
-    Claim(9, "of `proxy_jammed`", "two_by_two", _mean("proxy_jammed", f"{END}.swap.tv"), 2),
-    Claim(9, "of `proxy_sighted`", "two_by_two", _mean("proxy_sighted", f"{END}.swap.tv"), 2),
-    Claim(9, "of `proxy`", "two_by_two", _mean("proxy", f"{END}.swap.tv"), 2),
-    Claim(9, "Guided backprop's map of `proxy` keeps so much when two layers are drawn anew",
+    Claim(9, "Swap effect of `proxy_jammed` after a million steps, from 0 to 1", "two_by_two",
+          _mean("proxy_jammed", f"{END}.swap.tv"), 2),
+    Claim(9, "Swap effect of `proxy_sighted` after a million steps, from 0 to 1", "two_by_two",
+          _mean("proxy_sighted", f"{END}.swap.tv"), 2),
+    Claim(9, "Swap effect of `proxy` after a million steps, from 0 to 1", "two_by_two",
+          _mean("proxy", f"{END}.swap.tv"), 2),
+    Claim(9, "Map of `proxy` by guided backprop: signed rank correlation with the one after two "
+             "layers are drawn anew",
           "two_by_two", _mean("proxy", "cascade.guided_backprop.network_fc"), 2),
-    Claim(9, "the gradient's", "two_by_two",
+    Claim(9, "Map of `proxy` by the gradient: signed rank correlation with the one after two "
+             "layers are drawn anew", "two_by_two",
           _mean("proxy", "cascade.gradient.network_fc"), 2),
+    Claim(10, "True energy of `ground_truth` after 300,000 steps of our PPO, minus that after as "
+              "many of Stable-Baselines3's", "replication", _replicated("ground_truth")),
+    Claim(10, "True energy of `proxy` after 300,000 steps of our PPO, minus that after as many of "
+              "Stable-Baselines3's", "replication", _replicated("proxy")),
+    Claim(10, "True energy of `proxy_jammed` after 300,000 steps of our PPO, minus that after as "
+              "many of Stable-Baselines3's", "replication", _replicated("proxy_jammed")),
+    Claim(10, "True energy of `proxy_sighted` after 300,000 steps of our PPO, minus that after as "
+              "many of Stable-Baselines3's", "replication", _replicated("proxy_sighted")),
 )  # fmt: skip
 
 
@@ -183,11 +246,25 @@ def claims_table(load: Callable[[str], Mapping[str, Any]]) -> str:
     lines = ["| page | claim | measured [95 % interval] | experiment | seeds |", "|---" * 5 + "|"]
     for claim in CLAIMS:
         found = claim.measure(load(claim.experiment))
-        numbers = (round(float(x), claim.decimals) + 0.0 for x in found[:3])  # no -0.0
-        middle, low, high = (f"{x:,.{claim.decimals}f}".replace("-", "−") for x in numbers)
-        lines.append(f"| {claim.page} | {claim.text} | {middle} [{low}, {high}] | "
-                     f"`{claim.experiment}` | {_seeds(found)} |")  # fmt: skip
+        cells = (_page(claim.page), claim.text, measured(found, claim.decimals),
+                 f"`{claim.experiment}`", _seeds(found))  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def measured(found: Interval | fits.Crossing, decimals: int) -> str:
+    """Return an estimate with its interval; no line is broken inside, but only before it."""
+    numbers = (round(float(x), decimals) + 0.0 for x in found[:3])  # no -0.0
+    middle, low, high = (f"{x:,.{decimals}f}".replace("-", "−") for x in numbers)
+    return f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def _page(number: int) -> str:
+    """Return a page's number as a link to it."""
+    if number == 0:
+        return "README"
+    (notebook,) = NOTEBOOKS.glob(f"{number:02d}_*.ipynb")
+    return f"[{number}](../notebooks/{notebook.name})"
 
 
 def _seeds(found: Interval | fits.Crossing) -> str:
