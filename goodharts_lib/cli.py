@@ -14,11 +14,20 @@ from goodharts_lib.errors import UserError
 LOCAL_CONFIG = Path("config.toml")
 
 
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Names a default where there is one: "(default: None)" and "(default: False)" say nothing."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one sentence. No abbreviations."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("formatter_class", Help)
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
@@ -29,8 +38,10 @@ class Parser(argparse.ArgumentParser):
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--config``, ``--device`` and ``--threads``."""
     parser.add_argument("--config", metavar="FILE", help="a TOML file instead of ./config.toml")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N", default=argparse.SUPPRESS)
-    parser.add_argument("--threads", type=int, help="CPU threads", default=argparse.SUPPRESS)
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: GOODHARTS_DEVICE, "
+                        "then [runtime] device)", default=argparse.SUPPRESS)  # fmt: skip
+    parser.add_argument("--threads", type=int, help="CPU threads (default: [runtime] threads)",
+                        default=argparse.SUPPRESS)  # fmt: skip
 
 
 def seed(text: str) -> int:

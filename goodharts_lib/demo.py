@@ -82,13 +82,13 @@ def _parser() -> Parser:
     add("--learned", action="store_true", help="add the trained agents, from --models-dir or, "
         "where one is missing there, as they ship with the package")  # fmt: skip
     add("--agent", metavar="KIND", default=None,
-        help="whom to look at; None: proxy if --learned, otherwise omniscient_seeker")  # fmt: skip
+        help="whom to look at (default: proxy if --learned, else omniscient_seeker)")  # fmt: skip
     add("--brain-view", action="store_true", help="show what goes through that agent's network")
-    add("--food", type=int, default=absent, help="food in the world (default: [evaluation])")
-    add("--poison", type=int, default=absent, help="poison in the world (default: [evaluation])")
+    add("--food", type=int, default=absent, help="food in the world (default: [evaluation] food)")
+    add("--poison", type=int, default=absent, help="as --food (default: [evaluation] poison)")
     add("--agents", type=int, default=5, help="agents of each kind; with many more they are in "
         "each other's way, and food is scarce for all")  # fmt: skip
-    add("--steps", type=int, default=absent, help="length (default: [evaluation])")
+    add("--steps", type=int, default=absent, help="length (default: [evaluation] steps)")
     add("--speed", type=_speed, default=10.0, help="steps per second of the display or GIF")
     add("--seed", type=seed, default=0, help="seed of the world and of all choices")
     add("--save", metavar="FILE", help="write a .gif, or a .png of the last step; opens no window")

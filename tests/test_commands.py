@@ -6,6 +6,7 @@ the working directory, by fewer steps, and by a file to save to where there is n
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from training.tiny import ROOT, TINY, environment, toml
+
+from goodharts_lib import load_config
 
 SMALL = TINY | {"world.width": 24, "world.height": 24, "agent.view_range": 5}
 PPO = "python -m goodharts_lib.training.train_ppo"
@@ -68,6 +71,7 @@ NOT_HERE = {
     'pip install -e ".[gym]"',
     'pip install -e ".[dask]"',
     'pip install -e ".[notebooks]"',
+    'pip install -e ".[notebooks,experiments]"',
     "pip install -e .",
     "python -m goodharts_lib.pretrained --reproduce",
     "python -m goodharts_lib.experiments run two_by_two",
@@ -227,3 +231,30 @@ def test_a_machine_s_own_leftovers_are_not_in_the_checkout(checkout: Path) -> No
     assert not (checkout / ".venv").exists()
     assert not (checkout / "_build").exists()
     assert os.access(checkout / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize(("module", "decided"), [
+    ("evaluation", {"evaluation.n_envs", "evaluation.steps", "evaluation.food"}),
+    ("training.train_ppo", {"training.mode", "training.timesteps", "training.learning_rate"}),
+    ("training.train", {"cloning.expert", "cloning.epochs"}),
+    ("training.verification.__main__", {"evaluation.steps"}),
+    ("demo", {"evaluation.food", "evaluation.steps"}),
+    ("training.visualize_saliency", set()), ("pretrained", set()), ("teaching.__main__", set()),
+])  # fmt: skip
+def test_help_names_the_defaults_that_say_something(
+    module: str,
+    decided: set[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    command = importlib.import_module(f"goodharts_lib.{module}").main
+    with pytest.raises(SystemExit):
+        command(["--help"])
+    told = capsys.readouterr().out
+    assert "default: None" not in told
+    assert "default: False" not in told
+    found = re.findall(r"\(default: [^)]*\[(\w+)\] (\w+)\)", told)
+    assert decided <= {f"{section}.{key}" for section, key in found}
+    config = load_config()
+    assert all(hasattr(getattr(config, section), key) for section, key in found)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from goodharts_lib import stats
+from goodharts_lib.behaviors.scripted import SCRIPTED
 from goodharts_lib.experiments import results, tables
 from goodharts_lib.modes import MODES
 
@@ -51,6 +52,24 @@ def test_proxy_earns_more_proxy_and_less_energy_than_anyone_should(stored: dict[
     )
     best = max(scores(stored, "ground_truth", "proxy_score"))
     assert min(scores(stored, "proxy", "proxy_score")) > best
+
+
+def test_the_small_network_is_as_fast_as_it_says() -> None:
+    measured = json.loads((ROOT / "benchmarks/measured.json").read_text("utf-8"))["sections"]
+    speeds = {
+        section[1]: line["value"]
+        for section, lines in measured.items()
+        for line in lines
+        if line["name"] in ("this library", "all threads (2)")
+    }  # by the letter of the section
+    assert round(speeds["c"] / speeds["a"]) == 9
+    said = "about nine times as many steps a second"
+    assert f"trains {said}" in README
+    assert said in (ROOT / "goodharts_lib/config.toml").read_text("utf-8")
+
+
+def test_every_scripted_agent_of_the_table_is_described() -> None:
+    assert set(re.findall(r"^- `(\w+)` ", README, re.MULTILINE)) == set(SCRIPTED)
 
 
 def test_every_file_it_names_is_there() -> None:

@@ -219,9 +219,10 @@ FLAGS = {  # of the command: the key that each one sets
 
 def _parser() -> Parser:
     parser = Parser(prog="train", description=WHY_DEPRECATED)
-    for name, (_, kind, words) in FLAGS.items():
-        flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=kind, help=words, default=argparse.SUPPRESS)
+    for name, (full, kind, words) in FLAGS.items():
+        flag, (section, key) = f"--{name.replace('_', '-')}", full.split(".")
+        told = f"{words} (default: [{section}] {key})"
+        parser.add_argument(flag, type=kind, help=told, default=argparse.SUPPRESS)
     parser.add_argument("--seed", type=seed, help="seed of the run", default=0)
     parser.add_argument("--models-dir", type=Path, default=Path("models"), help="where it goes")
     parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where logs go")

@@ -150,16 +150,22 @@ def _cores() -> int:
 def _parser() -> Parser:
     parser = Parser(prog="train_ppo", description="Train agents with PPO.")
     absent = argparse.SUPPRESS
-    parser.add_argument("--mode", help=f"{', '.join(MODES)} or all", default=absent)
+    parser.add_argument("--mode", default=absent,
+                        help=f"{', '.join(MODES)} or all (default: [training] mode)")  # fmt: skip
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--timesteps", type=int, help="environment steps per mode", default=absent)
-    length.add_argument("--updates", type=int, help="PPO updates per mode", default=absent)
-    parser.add_argument("--n-envs", type=int, help="worlds that advance together", default=absent)
+    length.add_argument("--timesteps", type=int, default=absent, help="environment steps per mode, "
+                        "rounded up to whole updates (default: [training] timesteps)")  # fmt: skip
+    length.add_argument("--updates", type=int, help="PPO updates per mode instead", default=absent)
+    parser.add_argument("--n-envs", type=int, default=absent,
+                        help="worlds in parallel (default: [training] n_envs)")  # fmt: skip
     parser.add_argument("--seed", type=seed, help="seed of the run", default=0)
-    parser.add_argument("--network", help="base_cnn or small_cnn", default=absent)
-    parser.add_argument("--lr", type=float, help="learning rate", default=absent)
+    parser.add_argument("--network", default=absent,
+                        help="base_cnn or small_cnn (default: [training] network)")  # fmt: skip
+    parser.add_argument("--lr", type=float, default=absent,
+                        help="learning rate (default: [training] learning_rate)")  # fmt: skip
     add_config_arguments(parser)
-    parser.add_argument("--mortal", action="store_true", help="let agents die while they train")
+    parser.add_argument("--mortal", action="store_true", help="let agents die while they train, as "
+                        "[agent] mortal = true does")  # fmt: skip
     parser.add_argument("--sequential", action="store_true", help="one mode after the other")
     parser.add_argument("--deterministic", action="store_true", help="same bits on a GPU")
     parser.add_argument("--dashboard", action="store_true", help=(

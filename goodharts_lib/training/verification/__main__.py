@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 1 if a ground_truth model fails, 0 otherwise."""
     parser = Parser(prog="verification", description="Test the fitness of trained models.")
     parser.add_argument("--models-dir", default="models", help="where models lie")
-    parser.add_argument("--steps", type=int, help="steps to survive", default=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=argparse.SUPPRESS,
+                        help="steps to survive (default: [evaluation] steps)")  # fmt: skip
     parser.add_argument("--seed", type=seed, default=0, help="seed of worlds and choices")
     parser.add_argument("--verbose", action="store_true", help="show every direction and distance")
     add_config_arguments(parser)
