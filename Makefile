@@ -7,7 +7,8 @@ NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SITE := _build/html/index.html
-BOOK_SOURCES := _config.yml _toc.yml CONTRIBUTING.md $(shell find goodharts_lib -name '*.py') \
+BOOK_SOURCES := _config.yml _toc.yml CONTRIBUTING.md \
+	$(shell find goodharts_lib -name '*.py') goodharts_lib/config.toml \
 	$(wildcard book/*.md book/*.bib book/api/*.md book/_ext/*.py book/_assets/* book/_root/* book/_static/* notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help

@@ -15,7 +15,7 @@ import goodharts_lib
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError
 
-STREAMS = ("init", "world", "action", "minibatch")
+STREAMS = ("init", "world", "action", "minibatch")  # of randomness, one for each use
 
 
 @dataclass(frozen=True)

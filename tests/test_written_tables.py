@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 import write_tables
 from training.tiny import ROOT
 
+from goodharts_lib import load_config
 from goodharts_lib.errors import UserError
 from goodharts_lib.stats import Interval
+from goodharts_lib.training import verification
+from goodharts_lib.training.verification import directional
 
 PAGE = "Before\n<!-- table: modes -->\nanything\n<!-- end -->\nAfter\n"
 
@@ -69,7 +73,30 @@ def test_speeds_are_those_measured_to_two_digits(
     path = tmp_path / "benchmarks/measured.json"
     path.write_text(json.dumps({"sections": sections}), encoding="utf-8")
     monkeypatch.setattr(write_tables, "ROOT", tmp_path)
-    assert write_tables.speeds().count("| 11,000 |") == 5
+    assert write_tables.speeds().count("| 11,000 | 8.9 s |") == 5
+
+
+def test_what_the_quick_start_takes_is_what_was_measured() -> None:
+    page = (ROOT / "book/train_your_own.md").read_text(encoding="utf-8")
+    seconds = re.search(r"training `base_cnn`, 2 threads \| [\d,]+ \| (\d+) s \|", page)
+    assert seconds
+    for steps, said, minutes in (
+        ("100,000", "a minute and a half on two", 1.5),
+        ("250,000", "three and a half minutes", 3.5),
+    ):
+        hundreds = int(steps.replace(",", "")) / 100_000
+        assert abs(hundreds * int(seconds[1]) / 60 - minutes) < 0.25
+        assert said in next(line for line in page.splitlines() if f"{steps} steps" in line)
+
+
+def test_the_thresholds_of_fitness_are_the_command_s() -> None:
+    page = (ROOT / "book/train_your_own.md").read_text(encoding="utf-8")
+    said = (
+        f"at least {verification.MIN_DIRECTIONAL:.0%} of directions, {verification.MIN_CHOICE:.0%} "
+        f"of choices, and {verification.MIN_ALIVE:.0%} of {load_config().evaluation.n_envs} worlds"
+    )
+    assert said.replace("%", " %") in page
+    assert f"distances from {directional.DISTANCES[0]} to {directional.DISTANCES[-1]};" in page
 
 
 def claims_rows() -> list[list[str]]:

@@ -99,7 +99,10 @@ def networks() -> str:
 
 
 def speeds() -> str:
-    """Return the speeds of `benchmarks/measured.json`, which ``make bench`` wrote."""
+    """Return the speeds of `benchmarks/measured.json`, which ``make bench`` wrote.
+
+    Beside each stands how long 100,000 steps take.
+    """
     path = ROOT / "benchmarks/measured.json"
     measured = json.loads(path.read_text(encoding="utf-8"))["sections"]
     body = []
@@ -107,8 +110,10 @@ def speeds() -> str:
         values = {line["name"]: line["value"] for line in measured[section]}
         for name, said in names.items():
             digits = 10 ** max(0, len(str(int(values[name]))) - 2)  # two digits that matter
-            body.append([said, f"{round(values[name] / digits) * digits:,}"])
-    return rows(["what", "steps per second"], body)
+            seconds = 100_000 / values[name]
+            takes = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+            body.append([said, f"{round(values[name] / digits) * digits:,}", takes])
+    return rows(["what", "steps per second", "100,000 steps take"], body)
 
 
 def files() -> str:

@@ -23,14 +23,24 @@ from sphinx.environment import BuildEnvironment
 
 # A class whose docstring is a page of the book: the reference points there.
 PAGES = {"goodharts_lib.environments.vec_env.VecEnv": "/book/world"}
-LONGEST = 40  # characters of a constant's value; a longer one says nothing on a page
+LONGEST = 44  # characters of a constant's value; a longer one says nothing on a page
+
+
+def modules(text: str) -> set[str]:
+    """Return the modules of which a page shows anything.
+
+    Most are shown whole. A package that exports a function under the name of its own module hides
+    the module; then the page names its functions.
+    """
+    whole = re.findall(r"^\.\. autoapimodule:: (\S+)", text, re.MULTILINE)
+    return {*whole, *re.findall(r"^\.\. autoapifunction:: (\S+)\.\w+", text, re.MULTILINE)}
 
 
 def choose(app: Sphinx, config: Config) -> None:
     """Have autoapi read the modules that the pages name, and no others: it takes a while."""
     root = Path(app.srcdir)
     pages = [page.read_text(encoding="utf-8") for page in (root / "book" / "api").glob("*.md")]
-    named = set(re.findall(r"^\.\. autoapimodule:: (\S+)", "\n".join(pages), re.MULTILINE))
+    named = modules("\n".join(pages))
     for path in (root / "goodharts_lib").rglob("*.py"):
         module = ".".join(path.relative_to(root).with_suffix("").parts)
         if path.name != "__init__.py" and module not in named:
@@ -64,9 +74,20 @@ def _named(body: list[ast.stmt]) -> Iterator[tuple[str, int, ast.expr | None, st
 
 
 def constants(source: str) -> dict[str, str]:
-    """Return the comment on each public constant of a module that has one."""
+    """Return the comment on each public constant of a module that has one, and a table's keys."""
     told = comments(source)
-    return {name: told[line] for name, line, *_ in _named(ast.parse(source).body) if line in told}
+    return {
+        name: told[line] + _keys(value)
+        for name, line, value, _ in _named(ast.parse(source).body)
+        if line in told
+    }
+
+
+def _keys(value: ast.expr | None) -> str:
+    """Return the names in a table by name, as the end of its description."""
+    keys = value.keys if isinstance(value, ast.Dict) else []
+    names = [key.value for key in keys if isinstance(key, ast.Constant)]
+    return ": " + ", ".join(f"``{name}``" for name in names) if names else ""
 
 
 def fields(source: str) -> dict[str, list[str]]:

@@ -23,10 +23,13 @@ WIDGET_SCRIPTS = (  # in this order
 
 
 def class_docstring(source: str, name: str) -> str | None:
-    """Return the docstring of the top-level class `name`, without importing anything."""
+    """Return the docstring of the top-level class `name`, without importing anything.
+
+    Its arguments and errors, with which it ends, are left to the library's reference.
+    """
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return ast.get_docstring(node)
+            return (ast.get_docstring(node) or "").partition("\n\nArgs:\n")[0]
     return None
 
 

@@ -133,7 +133,7 @@ def _forage(agent: ScriptedAgent, views: Tensor, wanted: Tensor, avoid: tuple[Ce
     return agent.toward(target, blocked)
 
 
-SCRIPTED: dict[str, Callable[[ScriptedAgent, Tensor, torch.Generator], Tensor]] = {
+SCRIPTED: dict[str, Callable[[ScriptedAgent, Tensor, torch.Generator], Tensor]] = {  # by name
     "random": _random,
     "omniscient_seeker": _omniscient_seeker,
     "proxy_seeker": _proxy_seeker,

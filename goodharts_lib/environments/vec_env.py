@@ -28,15 +28,12 @@ _GROUND_STATE = ("cells", "empties", "n_empty")
 class VecEnv:
     """A batch of grid worlds in which agents forage, all advancing one step at a time.
 
-    **Description.**
     Each world is a grid of cells, 100×100 unless configured otherwise.
-    It is a torus: who leaves on the right enters on the left (`[world] loop = false` puts walls
-    round it).
+    It is a torus: who leaves on the right enters on the left (walls: `[world] loop = false`).
     Food and poison lie about.
-    An agent eats by stepping on an item, and the item reappears on a cell drawn uniformly from the
-    empty ones.
+    An agent eats by stepping on an item, which reappears on an empty cell drawn uniformly.
 
-    **What the agent sees.**
+    ## What the agent sees
     The 11×11 cells around it, as cell types.
     The centre is the agent's own cell and always reads empty.
     `views` holds the types as small integers; a mode turns them into the six channels that a
@@ -51,38 +48,40 @@ class VecEnv:
     | prey (another agent in a shared grid) | 4 | |
     | predator (a reserved channel) | 5 | |
 
-    **What it can do.**
+    ## What it can do
     Eight moves, no staying in place: `behaviors/action_space.py`.
     A wall blocks the move, and the step is paid all the same.
 
-    **Energy.**
+    ## Energy
     A life begins with 50.0.
     A step costs 0.1, food gives 10.0, poison takes 30.0.
     Energy is counted in integer tenths, so it is exact.
 
-    **How an episode ends.**
+    ## Interestingness
+    The sensor reads 1.0 on food, 0.9 on poison, 0.3 on prey and 1.0 on a predator (neither is ever
+    eaten), and 0 on an empty cell and a wall; what is eaten adds its reading to the proxy score.
+
+    ## How an episode ends
     It is *truncated* after 500 steps (`time_limit`).
     In a mortal world it is *terminated* as soon as energy is 0 or less: `poisoned` if that step ate
     poison, otherwise `starved`.
-    At 0 on the very last step it is death, and never both.
+    At 0 on the very last step it is death: an episode is never terminated and truncated at once.
     Training is immortal unless configured otherwise; evaluation is mortal.
 
-    **What follows an end.**
+    ## What follows an end
     The world is drawn anew in the same step: food (50–200) and poison (20–100) counts, places, and
     the agent's start, all uniform.
     `views` then shows the new episode, and `final_views` what the agent saw last in the old one.
 
-    **A shared grid.**
+    ## A shared grid
     With `shared_grid=True` all agents live in one world.
     They see each other as prey, cannot eat each other and may share a cell.
     Of two that step on one item the lower index eats.
     An agent that dies, or reaches the time limit, starts again on an empty cell of the same world.
 
-    **Randomness.**
+    ## Randomness
     All of it comes from the generator that is passed in: the same seed gives the same worlds, bit
     for bit, on one device.
-    The host never waits for the device in immortal worlds, and once a step in mortal ones and in a
-    shared grid.
 
     Args:
         config: sizes, prices, counts and the time limit.
@@ -167,6 +166,7 @@ class VecEnv:
         Raises:
             ValueError: wrong shape or type; on a CPU also an action outside [0, 8).
         """
+        # The host waits for the device in mortal worlds and in a shared grid only, a few times.
         self._check(actions)
         target = self.geometry.neighbours.take(self.position * N_ACTIONS + actions)  # (n,)
         cell = self.ground.cells.view(-1).take(self._base + target)  # (n,) uint8

@@ -15,7 +15,7 @@ from goodharts_lib.modes import MODES
 Stored = Mapping[str, Any]
 EARLY, LATE = 300_000, 1_000_000  # training steps at which the headline is judged
 HARMS = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # h/g of the phase diagram
-MIN_SEEDS = 5
+MIN_SEEDS = 5  # training seeds: fewer carry no claim
 
 
 class TooFewError(ValueError):

@@ -207,7 +207,7 @@ def require_captum() -> Any:
     return captum.attr
 
 
-METHODS: dict[str, Callable[[Question], Tensor]] = {
+METHODS: dict[str, Callable[[Question], Tensor]] = {  # by name
     "gradient": _gradient,
     "integrated_gradients": _integrated_gradients,
     "guided_backprop": _guided_backprop,

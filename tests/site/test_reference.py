@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import goodhart_api as api
+import numpy as np
 import pytest
 from browse import ROOT, SITE, pages_of
+from goodhart_book import class_docstring
 
 import goodharts_lib
 from goodharts_lib.experiments import results, tables
@@ -17,11 +19,7 @@ from goodharts_lib.experiments.catalog import EXPERIMENTS
 BOOK = ROOT / "book"
 CHAPTERS = pages_of(ROOT / "_toc.yml")
 API = {path: path.read_text(encoding="utf-8") for path in sorted((BOOK / "api").glob("*.md"))}
-SHOWN = [
-    name
-    for text in API.values()
-    for name in re.findall(r"^\.\. autoapimodule:: (\S+)", text, re.MULTILINE)
-]
+SHOWN = [name for text in API.values() for name in api.modules(text)]
 NOTEBOOKS = {
     path: "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -62,9 +60,14 @@ def test_what_a_notebook_imports_is_in_the_reference(path: Path) -> None:
             assert (whole if module else home) in [*SHOWN, "goodharts_lib"], whole
 
 
+def test_a_page_shows_modules_whole_or_by_functions() -> None:
+    text = ".. autoapimodule:: a.b\n   :members:\n\n.. autoapifunction:: a.c.f\n"
+    assert api.modules(text + ".. autoapifunction:: a.c.g\n") == {"a.b", "a.c"}
+
+
 def test_every_module_shown_has_a_heading_that_says_where_to_import_from() -> None:
     for text in API.values():
-        for name in re.findall(r"autoapimodule:: (\S+)", text):
+        for name in api.modules(text):
             assert re.search(rf"^## .+\n\nFrom `{re.escape(name)}`\.$", text, re.MULTILINE), name
 
 
@@ -79,6 +82,10 @@ def test_the_built_pages_hold_the_names() -> None:
     assert "wrong_page" not in everything
     assert "teaching.page" not in everything
     assert "Variables" not in everything
+    assert 'id="goodharts_lib.teaching.check.fault_of"' in everything
+    assert "param exercise" not in everything
+    for name in ("omniscient_seeker", "guided_backprop"):  # of SCRIPTED and METHODS
+        assert f'<span class="pre">{name}</span>' in everything
 
 
 @pytest.mark.slow
@@ -90,6 +97,30 @@ def test_no_built_page_names_a_folder_of_one_machine() -> None:
         if MACHINE.search(re.sub(r"<[^>]+>", " ", (SITE / f"{name}.html").read_text()))
     ]
     assert found == []
+
+
+def test_the_numbers_of_the_world_s_page_are_the_configuration_s() -> None:
+    source = (ROOT / "goodharts_lib/environments/vec_env.py").read_text(encoding="utf-8")
+    text = " ".join((class_docstring(source, "VecEnv") or "").split())
+    config = goodharts_lib.load_config()
+    agent, items, train = config.agent, config.items, config.training
+    side = 2 * agent.view_range + 1
+    for said in (
+        f"{config.world.width}×{config.world.height} unless",
+        f"The {side}×{side} cells",
+        f"begins with {agent.energy_start}",
+        f"A step costs {agent.energy_move_cost}, food gives {items.food_energy},",
+        f"poison takes {-items.poison_energy}",
+        f"reads {items.food_interestingness} on food, {items.poison_interestingness} on poison,",
+        f"{items.prey_interestingness} on prey and {items.predator_interestingness} on a predator",
+        f"after {train.steps_per_episode} steps",
+        f"food ({train.min_food}–{train.max_food})",
+        f"poison ({train.min_poison}–{train.max_poison})",
+    ):
+        assert said in text, said
+    assert text.endswith("on one device.")  # its arguments are left to the reference
+    assert class_docstring("class A:\n    x = 1\n", "A") == ""
+    assert class_docstring("", "A") is None
 
 
 SOURCE = '''
@@ -119,7 +150,7 @@ class Kind(IntEnum):
 
 
 def test_a_comment_on_its_line_documents_a_field_or_a_constant() -> None:
-    assert api.constants(SOURCE) == {"SIZE": "cells", "TABLE": "by name"}
+    assert api.constants(SOURCE) == {"SIZE": "cells", "TABLE": "by name: ``a``"}
     fields = api.fields(SOURCE)
     assert fields["Events"] == [
         ":ivar eaten: ``Tensor``: (n,) uint8",
@@ -155,6 +186,20 @@ def test_the_table_of_experiments_is_that_of_the_stored_results() -> None:
     assert stored == tables.reproduction_table(results.shipped()) + "\n", (
         "run: python -m goodharts_lib.experiments status --markdown > book/reproduce_table.md"
     )
+
+
+def test_what_a_unit_takes_is_what_was_stored() -> None:
+    text = (BOOK / "reproduce.md").read_text(encoding="utf-8")
+    took = {
+        name: [u["seconds"] for u in results.load_results(name)["units"] if u["seconds"] > 10]
+        for name in ("two_by_two", "gap")  # without scripted agents, which take a moment
+    }
+    assert "A unit of `two_by_two` takes about three minutes" in text
+    assert 150 < np.median(took["two_by_two"]) < 210
+    assert "of `gap` from half a minute to a quarter of an hour" in text
+    low, high = np.quantile(took["gap"], [0.0, 0.95])
+    assert 20 < low < 40
+    assert 720 < high < 960
 
 
 def test_the_table_says_how_much_is_done(tmp_path: Path) -> None:
