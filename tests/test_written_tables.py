@@ -99,28 +99,35 @@ def test_the_thresholds_of_fitness_are_the_command_s() -> None:
     assert f"distances from {directional.DISTANCES[0]} to {directional.DISTANCES[-1]};" in page
 
 
-def claims_rows() -> list[list[str]]:
+def claims_rows() -> list[tuple[str, list[str]]]:
+    """Each row of the claims with the heading above it."""
     text = (ROOT / "book/claims.md").read_text(encoding="utf-8")
-    lines = text.split("<!-- table: claims -->\n")[1].split("<!-- end -->")[0].splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    text = text.split("<!-- table: claims -->\n")[1].split("<!-- end -->")[0]
+    found = []
+    for section in text.split("\n## ")[1:]:
+        lines = section.splitlines()
+        rows = [line.strip("|").split("|") for line in lines if line.startswith("| ")][1:]
+        found += [(lines[0], [cell.strip() for cell in row]) for row in rows]
+    return found
 
 
 def test_a_claim_can_be_read_alone_and_leads_to_its_page() -> None:
     found = claims_rows()
-    assert len({claim for _, claim, *_ in found}) == len(found)  # no row leans on another
-    for page, claim, *_ in found:
+    assert len(found) == len(claims.CLAIMS)
+    assert len({claim for _, (claim, *_) in found}) == len(found)  # no row leans on another
+    for heading, (claim, *_) in found:
         assert claim.startswith("*Mortal:* ") or claim[0].isupper(), claim
-        if page != "README":
-            number, target = page.strip("[)").split("](")
-            assert Path(target).name.startswith(f"{int(number):02d}_")
+        if heading != "The README":
+            title, target = heading.strip("[)").split("](")
+            assert Path(target).name.startswith(f"{int(title.split('.')[0]):02d}_")
             assert (ROOT / "book" / target).is_file()
 
 
 def test_what_the_readme_says_of_mortal_worlds_is_among_the_claims() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    mine = [(claim, value) for page, claim, value, *_ in claims_rows() if page == "README"]
+    mine = [row for heading, row in claims_rows() if heading == "The README"]
     assert len(mine) >= 4
-    for claim, value in mine:
+    for claim, value, *_ in mine:
         assert claim.startswith("*Mortal:* ")
         assert value.replace("\N{NO-BREAK SPACE}", " ") in readme, claim
 

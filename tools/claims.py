@@ -6,6 +6,7 @@ anew from the stored results.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class Claim(NamedTuple):
     decimals: int = 0
 
 
+TIED = "\N{NO-BREAK SPACE}"
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 END = "at.1000000"
 ENERGY = f"{END}.immortal.true_energy"
@@ -238,36 +240,41 @@ CLAIMS = (
 
 
 def claims_table(load: Callable[[str], Mapping[str, Any]]) -> str:
-    """Return all claims as a Markdown table: page, claim, measured, experiment, training seeds.
+    """Return all claims in Markdown: for each page a heading that leads there, and a table.
 
     Args:
         load: from an experiment's name to its stored results.
     """
-    lines = ["| page | claim | measured [95 % interval] | experiment | seeds |", "|---" * 5 + "|"]
-    for claim in CLAIMS:
-        found = claim.measure(load(claim.experiment))
-        cells = (_page(claim.page), claim.text, measured(found, claim.decimals),
-                 f"`{claim.experiment}`", _seeds(found))  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    header = [f"| claim | measured [95{TIED}% interval] | experiment | seeds |", "|---" * 4 + "|"]
+    lines = []
+    for page in sorted({claim.page for claim in CLAIMS}, key=lambda page: (page == 0, page)):
+        lines += ["", f"## {_heading(page)}", "", *header]
+        for claim in (claim for claim in CLAIMS if claim.page == page):
+            found = claim.measure(load(claim.experiment))
+            cells = (claim.text, measured(found, claim.decimals), f"`{claim.experiment}`",
+                     _seeds(found))  # fmt: skip
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
 
 
 def measured(found: Interval | fits.Crossing, decimals: int) -> str:
     """Return an estimate with its interval; no line is broken inside, but only before it."""
     numbers = (round(float(x), decimals) + 0.0 for x in found[:3])  # no -0.0
     middle, low, high = (f"{x:,.{decimals}f}".replace("-", "−") for x in numbers)
-    return f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
+    return f"{middle} [{low},{TIED}{high}]"
 
 
-def _page(number: int) -> str:
-    """Return a page's number as a link to it."""
-    if number == 0:
-        return "README"
-    (notebook,) = NOTEBOOKS.glob(f"{number:02d}_*.ipynb")
-    return f"[{number}](../notebooks/{notebook.name})"
+def _heading(page: int) -> str:
+    """Return a page's title as a link to it."""
+    if page == 0:
+        return "The README"
+    (path,) = NOTEBOOKS.glob(f"{page:02d}_*.ipynb")
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0]
+    title = first.removeprefix("# ").strip()
+    return f"[{title}](../notebooks/{path.name})"
 
 
 def _seeds(found: Interval | fits.Crossing) -> str:
     """Return how many training seeds stand behind each condition."""
     n = found.n
-    return " and ".join(map(str, n)) if isinstance(n, tuple) else str(n)
+    return f" and{TIED}".join(map(str, n)) if isinstance(n, tuple) else str(n)
