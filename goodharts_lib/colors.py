@@ -1,7 +1,7 @@
-"""One colour per mode and per thing, everywhere alike.
+"""One colour per mode, per quantity and per thing, everywhere alike.
 
-Taken from Okabe & Ito (2008, https://jfly.uni-koeln.de/color/): safe for colour-blind readers, and
-readable on light and dark pages.
+Those of modes are taken from Okabe & Ito (2008, https://jfly.uni-koeln.de/color/): safe for
+colour-blind readers, and readable on light and dark pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ AGENT_COLORS = MODE_COLORS | {  # where scripted agents and clones stand beside 
     "food_only": "#44AA99",
     "clone": "#AA7700",
 }
+
+QUANTITY_COLORS = {"proxy": "#7E57C2", "truth": "#707000"}  # what is measured, what is wanted
 
 FOOD_COLOR = "#009E73"  # a disc wherever it is drawn
 POISON_COLOR = "#D55E00"  # a diamond

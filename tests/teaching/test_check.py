@@ -59,7 +59,7 @@ def test_a_stub_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
             if nothing is ... or exercise not in NUMBERS:
                 assert "nothing to check yet" in str(fault_of(exercise, nothing))
     check("2.1", ...)
-    check("2.1", 0.25)
+    check("2.1", 0.375)
     assert capsys.readouterr().out.splitlines()[1] == "Exercise 2.1: right."
 
 
