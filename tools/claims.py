@@ -25,7 +25,7 @@ class Claim(NamedTuple):
     """A claim about training.
 
     Attributes:
-        page: number of the page that makes it; 0 is the README.
+        page: number of the page that makes it, or `FIRST`, or `README`.
         text: what is measured, so that the row can be read alone; with its unit, unless it is a
             score per 1,000 steps in worlds where nobody dies.
         experiment: name of the experiment behind it.
@@ -42,8 +42,10 @@ class Claim(NamedTuple):
 
 TIED = "\N{NO-BREAK SPACE}"
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+FIRST, README = 0, 11  # stand before and after the numbered pages
 END = "at.1000000"
 ENERGY = f"{END}.immortal.true_energy"
+PROXY_SCORE = f"{END}.immortal.proxy_score"
 MORTAL = f"{END}.mortal.true_energy"
 CLONE = "at.end.immortal.true_energy"
 GREEDY = "at.end.greedy.true_energy"
@@ -117,20 +119,12 @@ def _sampling_instead(stored: Stored) -> Interval:
 
 
 CLAIMS = (
-    Claim(0, "*Mortal:* true energy of `ground_truth` after a million steps", "two_by_two",
-          _mean("ground_truth", MORTAL)),
-    Claim(0, "*Mortal:* true energy of `proxy` after a million steps", "two_by_two",
-          _mean("proxy", MORTAL)),
-    Claim(0, "*Mortal:* true energy of `proxy_jammed` after a million steps", "two_by_two",
-          _mean("proxy_jammed", MORTAL)),
-    Claim(0, "*Mortal:* true energy of `proxy_sighted` after a million steps", "two_by_two",
-          _mean("proxy_sighted", MORTAL)),
-    Claim(0, "*Mortal:* proxy score of `ground_truth` after a million steps", "two_by_two",
-          _mean("ground_truth", f"{END}.mortal.proxy_score")),
-    Claim(0, "*Mortal:* proxy score of `proxy` after a million steps", "two_by_two",
-          _mean("proxy", f"{END}.mortal.proxy_score")),
-    Claim(0, "*Mortal:* survival of `proxy` after a million steps, in steps of 500", "two_by_two",
-          _mean("proxy", f"{END}.mortal.rmst"), 1),
+    Claim(FIRST, "Proxy score of `ground_truth` after a million steps", "two_by_two",
+          _mean("ground_truth", PROXY_SCORE)),
+    Claim(FIRST, "Proxy score of `proxy` after a million steps", "two_by_two",
+          _mean("proxy", PROXY_SCORE)),
+    Claim(FIRST, "Proxy score of `proxy_sighted` after a million steps", "two_by_two",
+          _mean("proxy_sighted", PROXY_SCORE)),
     Claim(3, "Accuracy of clones of `food_only` from 10,000 samples, as a share of held-out views",
           "cloning", _mean("food_only 10000", "last_epoch.accuracy"), 3),
     Claim(3, "True energy that clones of `food_only` from 10,000 samples lack, beside their expert",
@@ -183,7 +177,7 @@ CLAIMS = (
              "network",
           "two_by_two", _first_block),
     Claim(6, "Proxy score of `proxy` minus that of `ground_truth`, after a million steps",
-          "two_by_two", _difference("proxy", "ground_truth", f"{END}.immortal.proxy_score"), 1),
+          "two_by_two", _difference("proxy", "ground_truth", PROXY_SCORE), 1),
     Claim(6, "*Mortal:* true energy of `proxy` that could die in training, in its own record of "
              "it, after 300,000 steps",
           "mortality", _recorded),
@@ -236,6 +230,20 @@ CLAIMS = (
               "many of Stable-Baselines3's", "replication", _replicated("proxy_jammed")),
     Claim(10, "True energy of `proxy_sighted` after 300,000 steps of our PPO, minus that after as "
               "many of Stable-Baselines3's", "replication", _replicated("proxy_sighted")),
+    Claim(README, "*Mortal:* true energy of `ground_truth` after a million steps", "two_by_two",
+          _mean("ground_truth", MORTAL)),
+    Claim(README, "*Mortal:* true energy of `proxy` after a million steps", "two_by_two",
+          _mean("proxy", MORTAL)),
+    Claim(README, "*Mortal:* true energy of `proxy_jammed` after a million steps", "two_by_two",
+          _mean("proxy_jammed", MORTAL)),
+    Claim(README, "*Mortal:* true energy of `proxy_sighted` after a million steps", "two_by_two",
+          _mean("proxy_sighted", MORTAL)),
+    Claim(README, "*Mortal:* proxy score of `ground_truth` after a million steps", "two_by_two",
+          _mean("ground_truth", f"{END}.mortal.proxy_score")),
+    Claim(README, "*Mortal:* proxy score of `proxy` after a million steps", "two_by_two",
+          _mean("proxy", f"{END}.mortal.proxy_score")),
+    Claim(README, "*Mortal:* survival of `proxy` after a million steps, in steps of 500",
+          "two_by_two", _mean("proxy", f"{END}.mortal.rmst"), 1),
 )  # fmt: skip
 
 
@@ -247,7 +255,7 @@ def claims_table(load: Callable[[str], Mapping[str, Any]]) -> str:
     """
     header = [f"| claim | measured [95{TIED}% interval] | experiment | seeds |", "|---" * 4 + "|"]
     lines = []
-    for page in sorted({claim.page for claim in CLAIMS}, key=lambda page: (page == 0, page)):
+    for page in sorted({claim.page for claim in CLAIMS}):
         lines += ["", f"## {_heading(page)}", "", *header]
         for claim in (claim for claim in CLAIMS if claim.page == page):
             found = claim.measure(load(claim.experiment))
@@ -266,8 +274,8 @@ def measured(found: Interval | fits.Crossing, decimals: int) -> str:
 
 def _heading(page: int) -> str:
     """Return a page's title as a link to it."""
-    if page == 0:
-        return "The README"
+    if page in (FIRST, README):
+        return {FIRST: "[The first page](index.md)", README: "The README"}[page]
     (path,) = NOTEBOOKS.glob(f"{page:02d}_*.ipynb")
     first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0]
     title = first.removeprefix("# ").strip()

@@ -1,4 +1,4 @@
-"""What we predicted before we ran anything, and what came out.
+"""What we predicted before each experiment, and what came out.
 
 Each prediction has a number that would refute it; `outcome_of` compares it with stored results.
 """
