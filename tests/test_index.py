@@ -9,15 +9,16 @@ import nbformat
 import yaml
 
 from goodharts_lib.experiments import results
+from goodharts_lib.modes import MODES
 
 ROOT = Path(__file__).parent.parent
 INDEX = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
 
 
 def mean(condition: str, key: str) -> str:
-    """A stored score after a million steps in mortal worlds, as the page writes it."""
+    """A stored score after a million steps in worlds where nobody dies, as on page 5."""
     stored = results.load_results("two_by_two")
-    found = results.values(stored, condition, f"at.1000000.mortal.{key}")
+    found = results.values(stored, condition, f"at.1000000.immortal.{key}")
     return f"{sum(found) / len(found):,.0f}".replace("-", "−")
 
 
@@ -37,6 +38,15 @@ def test_it_counts_the_seeds_of_its_picture() -> None:
     stored = results.load_results("two_by_two")
     seeds = len(results.values(stored, "proxy", "total_steps"))
     assert {5: "five", 10: "ten"}[seeds] + " of each kind" in INDEX
+
+
+WORDS = {"types": "what each thing is", "glow": "what the sensor reads", "energy": "energy",
+         "interestingness": "what the sensor reads"}  # fmt: skip
+
+
+def test_it_says_what_each_kind_of_agent_sees_and_is_paid() -> None:
+    for mode in MODES.values():
+        assert f"| `{mode.name}` | {WORDS[mode.sees]} | {WORDS[mode.is_paid]} |" in INDEX
 
 
 def parts() -> dict[str, list[str]]:

@@ -108,4 +108,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", page_context, priority=900)
     app.connect("build-finished", goodhart_pages.finish, priority=900)
     app.add_css_file("goodhart.css", priority=900)
+    app.add_js_file("wide.js", loading_method="defer")
     return {"version": "0.1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -10,7 +9,7 @@ from goodharts_lib.errors import one_of
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.results import load_results
 from goodharts_lib.plotting import cells, cloning, compared, optimisation, phase, seeds, sweeps
-from goodharts_lib.plotting.style import Drawn
+from goodharts_lib.plotting.style import Drawn, with_true_minus
 
 # A figure's name to the experiments that it draws, and the function that draws them.
 FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
@@ -63,4 +62,4 @@ def draw(name: str, directory: str | None = None) -> Drawn:
     """
     experiments, picture = FIGURES[one_of("figure", name, FIGURES)]
     figure, alt = picture(*(load_results(experiment, directory) for experiment in experiments))
-    return figure, re.sub(r"(?<!\w)-(?=\d)", "−", alt)  # a hyphen is not read out as minus
+    return figure, with_true_minus(alt)

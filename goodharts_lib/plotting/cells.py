@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
@@ -55,15 +56,16 @@ def four_cells(stored: Stored, step: int) -> Drawn:
         }
         for name in (*MODES, *BESIDE)
     }
-    figure, alt = agents_picture(scores)
+    figure, alt = agents_picture(scores, "seed")
     return figure, f"After {step:,} training steps. {alt}"
 
 
-def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
-    """Draw proxy score and true energy per 1,000 steps of some agents, a dot per seed.
+def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]], dot: str) -> Drawn:
+    """Draw proxy score and true energy per 1,000 steps of some agents, and their means.
 
     Args:
-        scores: agent to ``proxy_score`` and ``true_energy``, each one number per seed.
+        scores: agent to ``proxy_score`` and ``true_energy``, each one number per dot.
+        dot: what a dot stands for, such as ``"seed"``.
     """
     figure, both = panels(2, 0.45 + 0.45 * len(scores))
     names = list(scores)[::-1]
@@ -79,6 +81,7 @@ def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn
                 said.append(f"{name} {short(interval)}")
         axes.axvline(0, color="#BBBBBB", linewidth=1, zorder=0)
         axes.set_yticks(range(len(names)), names if axes is both[0] else [])
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))  # more would touch
         axes.set_xlabel("per 1,000 steps")
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -86,7 +89,9 @@ def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn
         described.append(f"{title}: " + ", ".join(reversed(said)))
     for label in both[0].get_yticklabels():
         label.set_color(AGENT_COLORS.get(label.get_text(), "#332288"))
-    return figure, (f"A dot for every seed, and means with 95 % intervals. {'. '.join(described)}.")
+    return figure, (
+        f"A dot for every {dot}, and means with 95 % intervals. {'. '.join(described)}."
+    )
 
 
 def eyes_and_wages(stored: Stored) -> Drawn:

@@ -13,6 +13,7 @@ from scipy.special import gammaln
 from torch import Tensor
 
 from goodharts_lib.behaviors.action_space import N_ACTIONS
+from goodharts_lib.colors import QUANTITY_COLORS
 from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.vec_env import VecEnv
@@ -23,7 +24,7 @@ from goodharts_lib.training.ppo.records import meal_scores
 
 Floats = NDArray[np.float64]
 
-PROXY, TRUTH = "#7F7F7F", "#0072B2"
+PROXY, TRUTH = QUANTITY_COLORS["proxy"], QUANTITY_COLORS["truth"]
 CENSUS = 25  # steps between two counts of what lies about
 
 

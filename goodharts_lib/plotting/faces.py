@@ -8,16 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.colors import QUANTITY_COLORS
 from goodharts_lib.plotting.style import Drawn, label_ends, panels
 
 FloatArray = NDArray[np.float64]
 Face = Callable[[float], tuple[FloatArray, FloatArray]]  # from pressure to proxy and truth, (n,)
 
-PROXY, TRUTH = MODE_COLORS["proxy"], MODE_COLORS["ground_truth"]
+PROXY, TRUTH = QUANTITY_COLORS["proxy"], QUANTITY_COLORS["truth"]
 ALL, CHOSEN = "#777777", "#0072B2"
 DOTS = 1_000  # more of them hide each other
-CLOUD = ((-4.5, 7.5), (-5.5, 5.0))  # the same axes for every face, so that they can be compared
+SHADES = ("#6A7787", "#3E4854", "#0B0E11")  # of one hue: sizes of the noise, rising
+CLOUD = ((-4.5, 10.0), (-5.5, 5.0))  # the same axes for every face, so that they can be compared
 MEANS = (-1.4, 5.4)
 
 
@@ -37,7 +38,7 @@ def choice_picture(proxy: FloatArray, truth: FloatArray, count: int) -> Drawn:
         proxy[by_truth], truth[by_truth], s=90, facecolors="none", edgecolors=TRUTH, linewidths=1.8
     )
     for height, (color, name) in enumerate(
-        ((TRUTH, f"ring: the {count} best"), (CHOSEN, f"blue: the {count} chosen"))
+        ((TRUTH, f"ring: the {count} ablest"), (CHOSEN, f"blue: the {count} chosen"))
     ):
         axes.text(0.02, 0.95 - 0.09 * height, name, color=color, transform=axes.transAxes, va="top")
     axes.set_xlabel("proxy")
@@ -104,7 +105,7 @@ def tails_picture(
     described = []
     for axes, tail in zip(every, tails, strict=True):
         ends, said = {}, []
-        shades = iter(("#009E73", "#0072B2", "#882255"))
+        shades = iter(SHADES)
         for (name, sd), rounds in found.items():
             if name != tail:
                 continue

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from goodharts_lib import stats
+from goodharts_lib.colors import ink
 
 WIDTH = 7.0  # inches: a page's text width
 
@@ -37,15 +40,33 @@ def show(drawn: Drawn, caption: str = "") -> None:
     from IPython.display import HTML, display  # only notebooks have it
 
     figure, alt = drawn
+    alt = with_true_minus(alt)
+    darken_text(figure)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     picture = base64.b64encode(as_png(figure, dpi=120)).decode()
     words = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
     below = f"<figcaption>{words}</figcaption>" if caption else ""
     display(HTML(  # type: ignore[no-untyped-call]
-        f'<figure class="result"><img src="data:image/png;base64,{picture}" '
+        f'<figure class="result"><div class="wide"><img src="data:image/png;base64,{picture}" '
         f'alt="{html.escape(alt)}" width="{width}" height="{height}" '
-        f'style="max-width: 100%; height: auto">{below}</figure>'
+        f'style="max-width: 100%; height: auto"></div>{below}</figure>'
     ))  # fmt: skip
+
+
+def with_true_minus(text: str) -> str:
+    """Write a minus sign before negative numbers: a hyphen is not read out as one."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
+
+
+def darken_text(figure: Figure) -> None:
+    """Write in colours that can be read on white; lines and areas keep theirs.
+
+    What is written in (nearly) white stands on something dark, and stays.
+    """
+    for text in figure.findobj(Text):
+        color = to_rgb(text.get_color())
+        if min(color) < 0.9:
+            text.set_color(ink(color))
 
 
 def panels(count: int, height: float, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:
@@ -58,9 +79,16 @@ def panels(count: int, height: float, *, sharex: bool = False) -> tuple[Figure, 
 
 
 def steps_axis(axes: Axes) -> None:
-    """Label the horizontal axis as training steps, in thousands."""
+    """Label the horizontal axis as training steps."""
     axes.set_xlabel("training steps")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:,.0f}k")
+    axes.xaxis.set_major_formatter(lambda x, _: in_steps(x))
+
+
+def in_steps(count: float) -> str:
+    """Write a number of steps for an axis: 0, 500k, 1.5 M."""
+    if abs(count) >= 1_000_000:
+        return f"{count / 1_000_000:g} M"
+    return f"{count / 1000:g}k" if count else "0"
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -15,7 +15,7 @@ from goodharts_lib import runtime
 from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
-from goodharts_lib.environments.render import render_rgb
+from goodharts_lib.environments.render import render_rgb, view_rgb
 from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.evaluation import Policy, evaluation_config
 from goodharts_lib.plotting.style import WIDTH, Drawn
@@ -78,27 +78,43 @@ def walks_picture(walks: Sequence[Walk]) -> Drawn:
     return figure, alt
 
 
-def world_picture(grid: torch.Tensor, agent: torch.Tensor, config: Config) -> Drawn:
-    """Draw a world, (height, width) uint8, an agent at (x, y), and the window that it sees."""
-    figure = Figure(figsize=(WIDTH * 0.62, WIDTH * 0.62), layout="constrained")
-    axes = figure.subplots()
+def world_picture(grid: torch.Tensor, agent: torch.Tensor, view: torch.Tensor) -> Drawn:
+    """Draw a world with the window that an agent sees, and that window enlarged.
+
+    Args:
+        grid: (height, width) uint8 cell types.
+        agent: (2,) its x and y.
+        view: (V, V) uint8 cell types, the window round it.
+    """
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.56), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(5, 4))
     height, width = grid.shape
+    side = len(view)
     nobody = np.zeros((0, 2), dtype=np.int64)
-    axes.imshow(render_rgb(grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    left.imshow(render_rgb(grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     x, y = (int(place) for place in agent)
-    reach = config.agent.view_range
     for dx in (-width, 0, width):  # on a torus a window may show on two sides
         for dy in (-height, 0, height):
-            corner = (x + dx - reach - 0.5, y + dy - reach - 0.5)
-            axes.add_patch(Rectangle(corner, 2 * reach + 1, 2 * reach + 1, fill=False, lw=2))
-    axes.plot(x, y, "s", color="black", markersize=5)
-    axes.set_xlim(-0.5, width - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    food, poison = (int((grid == cell).sum()) for cell in (Cell.FOOD, Cell.POISON))
+            corner = (x + dx - side / 2, y + dy - side / 2)
+            left.add_patch(Rectangle(corner, side, side, fill=False, lw=2))
+    left.plot(x, y, "s", color="black", markersize=5)
+    left.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), title="the field")
+    right.imshow(view_rgb(view, cell_pixels=24))
+    right.set(title="what the agent sees of it")
+    for axes in (left, right):
+        axes.title.set_size("medium")
+        axes.set_xticks([])
+        axes.set_yticks([])
     return figure, (
-        f"A field of {width} by {height} cells with {food} food, green discs, and {poison} poison, "
-        f"orange diamonds. A square of {2 * reach + 1} by {2 * reach + 1} cells marks what the "
-        "agent in its middle sees."
+        f"Left, a field: {_items(grid)} A square marks what an agent sees. Right, that square "
+        f"enlarged: {_items(view)}"
+    )
+
+
+def _items(grid: torch.Tensor) -> str:
+    """Say in words what lies in a grid, (height, width) cell types."""
+    food, poison = (int((grid == cell).sum()) for cell in (Cell.FOOD, Cell.POISON))
+    return (
+        f"{grid.shape[1]} by {grid.shape[0]} cells with {food} food, green discs, and {poison} "
+        "poison, orange diamonds."
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from goodharts_lib.errors import UserError, one_of
+
+LINE = 75  # characters that a page of the book can show without cutting them off
 
 Check = Callable[[Any], str | None]  # from an answer to what is wrong with it, or None
 
@@ -22,7 +25,7 @@ def check(exercise: str, answer: Any) -> None:
         UserError: there is no such exercise.
     """
     fault = fault_of(exercise, answer)
-    print(f"Exercise {exercise}: right." if fault is None else f"Exercise {exercise}: {fault}")
+    print(textwrap.fill(f"Exercise {exercise}: {fault or 'right.'}", LINE))
 
 
 def fault_of(exercise: str, answer: Any) -> str | None:

@@ -17,8 +17,8 @@ LARGEST_ERROR = 0.5  # its largest standard deviation
 NEEDS = {  # what a story must hold for a face
     "regressional": "somebody who chooses the best of many by a measure that is partly luck",
     "extremal": "a range in which the measure was found good, and a step out of that range",
-    "causal": "somebody who moves the measure itself, by hand, where nobody is chosen and nobody "
-    "games it",
+    "causal": "a measure that goes along with the goal without bringing it about, and somebody who "
+    "moves it by hand",
     "adversarial": "people who know that they are judged by the measure, and who have aims of "
     "their own",
 }

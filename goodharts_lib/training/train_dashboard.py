@@ -27,6 +27,7 @@ from goodharts_lib.environments.render import glow_rgb, view_rgb
 from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.modes import get_mode
 from goodharts_lib.plotting import PANELS, as_png
+from goodharts_lib.plotting.style import in_steps
 from goodharts_lib.training.history import History, find_logs, read_history, read_summary
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.random_walk import random_walk
@@ -211,7 +212,7 @@ def _chart(axes: Axes, title: str, fontsize: float) -> Axes:
     _style(axes)
     axes.set_title(title, fontsize=fontsize, loc="left", y=1.0, pad=5)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:,.0f}k")
+    axes.xaxis.set_major_formatter(lambda x, _: in_steps(x))
     return axes
 
 

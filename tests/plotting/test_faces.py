@@ -9,7 +9,8 @@ import pytest
 from legible import assert_legible
 from matplotlib.colors import to_rgba
 
-from goodharts_lib.plotting import faces
+from goodharts_lib.colors import AGENT_COLORS, QUANTITY_COLORS
+from goodharts_lib.plotting import choice, faces
 from goodharts_lib.plotting.style import Drawn
 
 PROXY = np.array([0.0, 1.0, 2.0, 3.0])
@@ -48,6 +49,7 @@ def test_the_chosen_are_the_highest_by_proxy_and_the_ringed_the_highest_by_truth
     _, chosen, ringed = (c.get_offsets().tolist() for c in figure.axes[0].collections)
     assert sorted(chosen) == [[2.0, 3.0], [3.0, 1.0]]
     assert sorted(ringed) == [[0.0, 2.0], [2.0, 3.0]]
+    assert figure.axes[0].texts[0].get_text() == "ring: the 2 ablest"
     assert "Of the 2 dots with the highest proxy 1 are among the 2 with the highest truth" in alt
 
 
@@ -71,6 +73,27 @@ def test_every_face_has_the_same_axes_and_only_one_in_many_is_logarithmic() -> N
         assert hump_panel.get_ylim() == one_in_panel.get_ylim()
     assert hump_axes[0].get_xlim() == one_in_axes[0].get_xlim()
     assert [axes[1].get_xscale() for axes in (hump_axes, one_in_axes)] == ["linear", "log"]
+
+
+def test_a_crowd_that_is_pushed_by_four_stays_on_the_page() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=20_000)
+    noise = rng.normal(size=20_000)
+    figure, _ = faces.face_picture(
+        lambda push: (truth + noise + push, truth), (0, 4), "push", ("before", "after")
+    )
+    for crowd in figure.axes[0].collections:
+        dots = np.asarray(crowd.get_offsets())
+        for values, (low, high) in zip(dots.T, faces.CLOUD, strict=True):
+            assert (values <= high).all()
+            assert np.mean(values < low) < 0.002
+
+
+def test_what_is_measured_and_what_is_wanted_have_one_pair_of_colours_and_no_agent_s() -> None:
+    assert not set(QUANTITY_COLORS.values()) & set(AGENT_COLORS.values())
+    pair = (QUANTITY_COLORS["proxy"], QUANTITY_COLORS["truth"])
+    assert (faces.PROXY, faces.TRUTH) == (choice.PROXY, choice.TRUTH) == pair
+    assert not set(pair) & {faces.ALL, faces.CHOSEN, *faces.SHADES}
 
 
 def test_no_more_dots_than_can_be_told_apart_and_from_the_whole_crowd() -> None:

@@ -59,8 +59,20 @@ def test_a_stub_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
             if nothing is ... or exercise not in NUMBERS:
                 assert "nothing to check yet" in str(fault_of(exercise, nothing))
     check("2.1", ...)
-    check("2.1", 0.25)
+    check("2.1", 0.375)
     assert capsys.readouterr().out.splitlines()[1] == "Exercise 2.1: right."
+
+
+def test_a_long_fault_is_wrapped_to_what_a_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    def stub(*_: object) -> None:
+        raise NotImplementedError
+
+    check("2.3", stub)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 75
+    assert " ".join(lines) == f"Exercise 2.3: {fault_of('2.3', stub)}"
+
 
 
 @pytest.mark.parametrize(

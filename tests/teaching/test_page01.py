@@ -30,7 +30,8 @@ def test_a_right_answer_is_right_in_any_form(exercise: str, answer: Any) -> None
         (RIGHT | {"essay": ..., "hull": ...}, "no face yet for: essay, hull."),
         (RIGHT | {"scout": "adversarial"}, "5 of 6 are right. The case 'scout' is not adversarial"),
         (RIGHT | {"scout": "adversarial"}, "people who know that they are judged"),
-        (RIGHT | {"hull": "causal"}, "somebody who moves the measure itself"),
+        (RIGHT | {"hull": "causal"}, "goes along with the goal without bringing it about"),
+        (RIGHT | {"fibre": "causal"}, "somebody who moves it by hand"),
     ],
 )
 def test_a_wrong_face_is_told_which_argument_is_missing(answer: Any, words: str) -> None:

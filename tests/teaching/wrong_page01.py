@@ -38,6 +38,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "1.3": {
         "the pupils are the cause": RIGHT | {"books": "regressional"},
         "luck taken for a plot": RIGHT | {"scout": "adversarial"},
+        "a cause taken for a companion": RIGHT | {"fibre": "causal"},
         "a step outside taken for luck": RIGHT | {"hull": "regressional"},
         "all adversarial": dict.fromkeys(RIGHT, "adversarial"),
         "a face that is none": RIGHT | {"fund": "random"},
