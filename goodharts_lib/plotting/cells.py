@@ -83,7 +83,6 @@ def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]], dot: str
         axes.set_yticks(range(len(names)), names if axes is both[0] else [])
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))  # more would touch
         axes.set_xlabel("per 1,000 steps")
-        axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_title(title, fontsize="medium")
         described.append(f"{title}: " + ", ".join(reversed(said)))

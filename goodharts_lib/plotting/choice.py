@@ -197,7 +197,7 @@ def best_of_picture(
         last = grid[1, column]
         last.set_xscale("log", base=2)
         last.set_xticks(ns[::3])
-        last.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
+        last.xaxis.set_major_formatter("{x:,.0f}")
         last.minorticks_off()
         last.set_xlabel("best of n")
     grid[0, 0].set_ylabel("proxy score per life", color=PROXY)

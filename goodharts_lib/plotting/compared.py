@@ -12,7 +12,7 @@ from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import values
 from goodharts_lib.modes import MODES
-from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short, steps_axis
+from goodharts_lib.plotting.style import Drawn, in_steps, panels, seeds_and_mean, short, steps_axis
 
 Stored = Mapping[str, Any]
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # name: mode: a number per seed
@@ -71,7 +71,7 @@ def agreement_picture(small: Stored, base: Stored, step: int) -> Drawn:
 def shaping_picture(shaped: Stored, plain: Stored, steps: Sequence[int]) -> Drawn:
     """Draw agents trained with shaping beside those without, after some training steps."""
     groups = {
-        f"{name}\n{step // 1000:,}k": {
+        f"{name}\n{in_steps(step)}": {
             mode: values(stored, mode, f"at.{step}.immortal.true_energy") for mode in MODES
         }
         for step in steps

@@ -30,7 +30,7 @@ def eye_test(gaps: Sequence[float], rng: np.random.Generator) -> tuple[Drawn, li
     figure, (axes,) = panels(1, 0.55 * len(gaps))
     figure.set_facecolor(DARK)
     for row, (gap, places) in enumerate(zip(gaps, dim, strict=True)):
-        axes.annotate(f"{gap:g}", (0.2, -row), color="#BBBBBB", ha="right", va="center")
+        axes.annotate(f"{gap:g}", (0.2, -row), color="#EEEEEE", ha="right", va="center")
         for place in range(1, DISCS + 1):
             glow = 1 - gap if place in places else 1.0
             axes.add_patch(Circle((place, -row), 0.36, color=(glow, glow, glow), linewidth=0))

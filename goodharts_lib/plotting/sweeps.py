@@ -16,6 +16,7 @@ from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import by_condition
 from goodharts_lib.plotting.style import (
     Drawn,
+    in_steps,
     panels,
     seeds_and_mean,
     short,
@@ -57,8 +58,8 @@ def gap_picture(stored: Stored) -> Drawn:
     axes.set_ylabel("training steps until it is learned")
     axes.set_xlim(min(gaps) / 1.8, max(gaps) * 1.3)
     axes.set_ylim(min(times) * 0.6, max(times) * 1.6)
-    steps = {1e5: "100k", 2e5: "200k", 5e5: "500k", 1e6: "1 M", 2e6: "2 M"}
-    axes.set_yticks(list(steps), list(steps.values()))
+    steps = (100_000, 200_000, 500_000, 1_000_000, 2_000_000)
+    axes.set_yticks(steps, [in_steps(step) for step in steps])
     words = ", ".join(
         f"{gap:g} {f'{time:,.0f}' if math.isfinite(time) else 'not within the time given'}"
         for gap, time in medians.items()
