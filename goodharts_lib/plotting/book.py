@@ -30,7 +30,7 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
     ),
     "death": (("mortality", "two_by_two"), compared.death_picture),
     "gap": (("gap",), sweeps.gap_picture),
-    "gap_meals": (("gap",), partial(sweeps.meals_picture, gaps=(0.2, 0.1, 0.05, 0.0))),
+    "gap_meals": (("gap",), partial(sweeps.meals_picture, gaps=(0.2, 0.1, 0.05, 0.02, 0.0))),
     "gap_noise": (("gap",), sweeps.noise_picture),
     "interestingness": (("interestingness",), sweeps.lure_picture),
     "phase": (("phase",), phase.phase_picture),

@@ -28,7 +28,7 @@ BESIDE = ("random", "eat_everything", "food_only")  # scripted agents to compare
 EFFECTS = {  # what an effect is, and its colour
     "wages": ("what it is paid", "#0072B2"),
     "eyes": ("what it sees", "#E69F00"),
-    "interaction": ("interaction", "#7F7F7F"),
+    "interaction": ("interaction", "#332288"),
 }
 
 
@@ -83,6 +83,7 @@ def agents_picture(scores: Mapping[str, Mapping[str, Sequence[float]]], dot: str
         axes.set_yticks(range(len(names)), names if axes is both[0] else [])
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))  # more would touch
         axes.set_xlabel("per 1,000 steps")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_title(title, fontsize="medium")
         described.append(f"{title}: " + ", ".join(reversed(said)))
     for label in both[0].get_yticklabels():
@@ -97,6 +98,7 @@ def eyes_and_wages(stored: Stored) -> Drawn:
     figure, (axes,) = panels(1, 3.4)
     steps = [s for s in analysis.judged(stored, "proxy") if s >= 50_000]
     over = [analysis.effects(stored, step) for step in steps]
+    early = int(np.argmin([abs(step - analysis.EARLY) for step in steps]))
     ends, described = {}, []
     for index, (name, color) in enumerate(EFFECTS.values()):
         found = [effect[index] for effect in over]
@@ -106,9 +108,11 @@ def eyes_and_wages(stored: Stored) -> Drawn:
         )  # fmt: skip
         axes.plot(steps, [i.estimate for i in found], color=color, linewidth=2, marker=".")
         ends[name] = (found[-1].estimate, color)
-        described.append(f"{name}: {short(found[0])} at first, {short(found[-1])} in the end")
+        described.append(f"{name}: {short(found[0])} at first, {short(found[early])} after "
+                         f"{steps[early]:,} steps, {short(found[-1])} in the end")  # fmt: skip
     axes.axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
     axes.set_ylabel("true energy per 1,000 steps")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_title("How much true energy depends on each", fontsize="medium", loc="left")
     steps_axis(axes)
     label_ends(axes, ends)
@@ -144,6 +148,8 @@ def goodhart_curve(stored: Stored) -> Drawn:
         )
     left.set_xlabel("proxy score per 1,000 steps")
     left.set_ylabel("true energy per 1,000 steps")
+    for axes in (left, right):
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     right.set_xlabel("distance from the first policy, √KL")
     label_ends(right, ends)
     return figure, (

@@ -197,11 +197,11 @@ def best_of_picture(
         last = grid[1, column]
         last.set_xscale("log", base=2)
         last.set_xticks(ns[::3])
-        last.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
+        last.xaxis.set_major_formatter("{x:,.0f}")
         last.minorticks_off()
         last.set_xlabel("best of n")
-    grid[0, 0].set_ylabel("proxy score", color=PROXY)
-    grid[1, 0].set_ylabel("true energy", color=TRUTH)
+    grid[0, 0].set_ylabel("proxy score per life", color=PROXY)
+    grid[1, 0].set_ylabel("true energy per life", color=TRUTH)
     return figure, (
         "Proxy score and true energy of the chosen life over the number it is chosen from, a line "
         "per set of worlds, their mean, and a dashed line for meals by pure chance. By chance, for "

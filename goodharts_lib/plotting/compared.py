@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import values
 from goodharts_lib.modes import MODES
-from goodharts_lib.plotting.style import Drawn, label_ends, panels, seeds_and_mean, short
+from goodharts_lib.plotting.style import Drawn, in_steps, panels, seeds_and_mean, short, steps_axis
 
 Stored = Mapping[str, Any]
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # name: mode: a number per seed
+
+DEATH_TELLS = (  # of an agent: in words, and where it is stored
+    ("true energy per 1,000 steps", "immortal.true_energy"),
+    ("poison's share of meals", None),
+    ("probability moved by a swap", "swap.tv"),
+)
 
 
 def beside(groups: Groups, title: str) -> Drawn:
@@ -64,7 +71,7 @@ def agreement_picture(small: Stored, base: Stored, step: int) -> Drawn:
 def shaping_picture(shaped: Stored, plain: Stored, steps: Sequence[int]) -> Drawn:
     """Draw agents trained with shaping beside those without, after some training steps."""
     groups = {
-        f"{name}\n{step // 1000:,}k": {
+        f"{name}\n{in_steps(step)}": {
             mode: values(stored, mode, f"at.{step}.immortal.true_energy") for mode in MODES
         }
         for step in steps
@@ -80,42 +87,44 @@ def death_picture(mortal: Stored, immortal: Stored, mode: str = "proxy") -> Draw
     the policy moves when the nearest food becomes poison. Every seed.
     """
     figure, every = panels(3, 3.2)
-    keys = (
-        ("true energy per 1,000 steps", "immortal.true_energy"),
-        ("poison's share of meals", None),
-        ("probability moved by a swap", "swap.tv"),
-    )
-    looks = (("dies", mortal, MODE_COLORS[mode]), ("does not", immortal, "#7F7F7F"))
     described = []
-    for axes, (title, path) in zip(every, keys, strict=True):
-        ends, said = {}, []
-        for name, stored, color in looks:
-            if path is None:
-                steps, food = analysis.over_steps(stored, mode, "immortal.food")
-                poison = analysis.over_steps(stored, mode, "immortal.poison")[1]
-                found = poison / (food + poison)
-            else:
-                steps, found = analysis.over_steps(stored, mode, path)
-            axes.plot(steps, found.T, color=color, linewidth=0.6, alpha=0.5)
-            axes.plot(steps, found.mean(0), color=color, linewidth=2, marker=".")
-            ends[name] = (float(found[:, -1].mean()), color)
-            digits = 0 if abs(found).max() > 10 else 2
-            said.append(f"{name} {found[:, 0].mean():,.{digits}f} to "
-                        f"{found[:, -1].mean():,.{digits}f}")  # fmt: skip
+    for axes, (title, path) in zip(every, DEATH_TELLS, strict=True):
+        said = [_course(axes, name, stored, mode, path)
+                for name, stored in (("dies", mortal), ("cannot die", immortal))]  # fmt: skip
         axes.set_title(title, fontsize="small", loc="left")
-        axes.set_xlabel("training steps")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g} M")
+        steps_axis(axes)
         described.append(f"{title}: {', '.join(said)}")
-        if axes is every[0]:
-            random = float(np.mean(_walk(mortal)))
-            axes.axhline(random, color=MODE_COLORS["random"], linestyle="--", linewidth=1)
-        else:
+        if axes is not every[0]:
             axes.set_ylim(0, None)
-        label_ends(axes, ends, size="small")
+            continue
+        random = float(np.mean(_walk(mortal)))
+        axes.axhline(random, color=MODE_COLORS["random"], linestyle="--", linewidth=1)
+        axes.annotate("random walk", (0.02, random), xycoords=("axes fraction", "data"),
+                      xytext=(0, 2), textcoords="offset points", va="bottom", fontsize="small",
+                      color=MODE_COLORS["random"])  # fmt: skip
+        described[-1] += f", random walk {random:,.0f}"
     return figure, (
-        f"Three charts over training steps of {mode} that dies in training and {mode} that does "
-        f"not, a line per seed. {'; '.join(described)}."
+        f"Three charts over training steps of {mode} that dies in training, full lines, and {mode} "
+        f"that cannot, dashed, a line per seed. {'; '.join(described)}."
     )
+
+
+def _course(axes: Axes, name: str, stored: Stored, mode: str, path: str | None) -> str:
+    """Draw a metric, or poison's share of meals, over training; say where it begins and ends."""
+    if path is None:
+        steps, food = analysis.over_steps(stored, mode, "immortal.food")
+        poison = analysis.over_steps(stored, mode, "immortal.poison")[1]
+        found = poison / (food + poison)  # (n_seeds, n_steps)
+    else:
+        steps, found = analysis.over_steps(stored, mode, path)
+    color, mean = MODE_COLORS[mode], found.mean(0)
+    style = "-" if name == "dies" else "--"
+    axes.plot(steps, found.T, color=color, linewidth=0.6, alpha=0.5, linestyle=style)
+    axes.plot(steps, mean, color=color, linewidth=2, marker=".", linestyle=style)
+    axes.annotate(name, (steps[-1], mean[-1]), xytext=(5, 0), textcoords="offset points",
+                  va="center", color=color, fontsize="small", annotation_clip=False)  # fmt: skip
+    digits = 0 if abs(found).max() > 10 else 2
+    return f"{name} {mean[0]:,.{digits}f} to {mean[-1]:,.{digits}f} at {steps[-1]:,} steps"
 
 
 def _walk(stored: Stored) -> list[float]:

@@ -171,6 +171,8 @@ def shipped_picture(stored: Stored) -> Drawn:
         axes.axvline(0, color=LINE, linewidth=1, zorder=0)
         axes.set_yticks(range(len(rules)), rules if axes is both[0] else [])
         axes.set_xlabel("true energy per 1,000 steps")
+        axes.locator_params(axis="x", nbins=4)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_title(f"{letter}: {mode}", fontsize="medium", color=MODE_COLORS[mode])
         described.append(f"{mode}: " + ", ".join(reversed(said)))
     return figure, (
@@ -198,8 +200,7 @@ def survivors_picture(mortal: Stored) -> Drawn:
     left.set_ylabel("per 1,000 steps")
     for axes, title in ((left, "Proxy score, in the record"), (right, "True energy, twice")):
         axes.set_title(title, fontsize="medium", loc="left")
-        axes.set_xlabel("training steps")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g} M")
+        steps_axis(axes)
     ends = {"in its record": (float(kept[:, -20:].mean()), "#7F7F7F"),
             "in fixed fields": (float(judged[:, -1].mean()), color)}  # fmt: skip
     label_ends(right, ends, size="small")

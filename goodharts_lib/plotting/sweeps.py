@@ -16,6 +16,7 @@ from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import by_condition
 from goodharts_lib.plotting.style import (
     Drawn,
+    in_steps,
     panels,
     seeds_and_mean,
     short,
@@ -28,6 +29,10 @@ Stored = Mapping[str, Any]
 
 JAMMED = MODE_COLORS["proxy_jammed"]
 RESCALED = "#0072B2"
+SHADES = (  # of `proxy_jammed` at smaller and smaller gaps
+    ("#9CCBEE", "-"), (JAMMED, "-"), ("#0072B2", "-"), ("#3A5FA0", (0, (4, 1.5))),
+    ("#0B2545", (0, (1, 1))),
+)  # fmt: skip
 
 
 def gap_picture(stored: Stored) -> Drawn:
@@ -54,7 +59,7 @@ def gap_picture(stored: Stored) -> Drawn:
     axes.set_xlim(min(gaps) / 1.8, max(gaps) * 1.3)
     axes.set_ylim(min(times) * 0.6, max(times) * 1.6)
     steps = (100_000, 200_000, 500_000, 1_000_000, 2_000_000)
-    axes.set_yticks(steps, [f"{step // 1000:,}k" for step in steps])
+    axes.set_yticks(steps, [in_steps(step) for step in steps])
     words = ", ".join(
         f"{gap:g} {f'{time:,.0f}' if math.isfinite(time) else 'not within the time given'}"
         for gap, time in medians.items()
@@ -94,41 +99,51 @@ def meals_picture(stored: Stored, gaps: Sequence[float]) -> Drawn:
 
     Args:
         stored: results of gap.
-        gaps: four of them.
+        gaps: at most five of them, largest first.
     """
-    figure, (axes,) = panels(1, 3.8)
-    shades = ("#0B4F6C", JAMMED, "#E69F00", "#CC79A7")
-    described, labels = [], []
-    for gap, color in zip(gaps, shades, strict=True):
-        last, furthest = [], 0.0
-        for run in analysis.runs(stored, [f"gap {gap:g}"])[f"gap {gap:g}"]:
-            meals = smoothed(np.add(run["food"], run["poison"]))
-            axes.plot(run["total_steps"], meals, color=color, linewidth=1.2)
-            last.append(float(meals[-1]))
-            furthest = max(furthest, run["total_steps"][-1])
-        over = max(last) > 10  # above the crowd of those that have not learned
-        height = 1.13 * max(last) if over else min(last) / 1.13
-        labels.append((gap, furthest, height, color))
-        described.append(f"gap {gap:g} {min(last):.1f} to {max(last):.1f}")
-    heights = spread([math.log10(height) for _, _, height, _ in labels], 0.13)
-    for (gap, furthest, _, color), height in zip(labels, heights, strict=True):
-        axes.annotate(f"gap {gap:g}", (furthest, 10**height), color=color, ha="right", va="center")
+    figure, (axes,) = panels(1, 4.0)
+    labels, described = [], []
+    for gap, (color, style) in zip(gaps, SHADES, strict=False):
+        runs = analysis.runs(stored, [f"gap {gap:g}"])[f"gap {gap:g}"]
+        eaten = [smoothed(np.add(run["food"], run["poison"])) for run in runs]
+        for run, meals in zip(runs, eaten, strict=True):
+            axes.plot(run["total_steps"], meals, color=color, linewidth=1.3, linestyle=style)
+        ends, lows = [float(meals[-1]) for meals in eaten], [float(m.min()) for m in eaten]
+        # Runs that have learned are far above the others, and a gap is named where they end.
+        height = max(ends) if max(ends) > 10 else float(np.exp(np.mean(np.log(ends))))
+        labels.append((f"gap {gap:g}", color, height, max(r["total_steps"][-1] for r in runs)))
+        described.append(f"gap {gap:g} at the lowest {min(lows):.1f} to {max(lows):.1f}, in the "
+                         f"end {min(ends):.1f} to {max(ends):.1f}")  # fmt: skip
+    last = max(steps for *_, steps in labels)
+    for name, words in (("random", "random walk"), ("eat_everything", "eats everything")):
+        level = float(np.mean([meals_of(u) for u in by_condition(stored["units"])[name]]))
+        axes.axhline(level, color=AGENT_COLORS[name], linewidth=1, linestyle="--", zorder=0)
+        labels.append((words, AGENT_COLORS[name], level, last))
+        described.append(f"{words} {level:.1f}")
+    _name_meals(axes, labels, last)
     axes.set_yscale("log")
-    for name, place in (("random", "random walk"), ("eat_everything", "eats everything")):
-        eaten = float(np.mean([meals_of(u) for u in by_condition(stored["units"])[name]]))
-        axes.axhline(eaten, color=AGENT_COLORS[name], linewidth=1, linestyle="--", zorder=0)
-        axes.annotate(place, (1, eaten), xycoords=("axes fraction", "data"), xytext=(5, 0),
-                      textcoords="offset points", va="center", color=AGENT_COLORS[name],
-                      annotation_clip=False)  # fmt: skip
-        described.append(f"{place} {eaten:.1f}")
     axes.set_yticks((1, 3, 10, 30, 100, 300), ("1", "3", "10", "30", "100", "300"))
     axes.minorticks_off()
     axes.set_ylabel("meals per 1,000 steps")
     steps_axis(axes)
     return figure, (
-        "Meals per 1,000 steps over training on a logarithmic axis, a line per seed; where they "
-        f"end: {', '.join(described)}."
+        "Meals per 1,000 steps over training on a logarithmic axis, a line per seed: "
+        f"{'; '.join(described)}."
     )
+
+
+def _name_meals(axes: Axes, labels: Sequence[tuple[str, str, float, float]], last: float) -> None:
+    """Write names (words, colour, height, where it ends): at the edge, or where its lines end."""
+    at_edge = [label for label in labels if label[3] > 0.9 * last]
+    heights = spread([math.log10(height) for _, _, height, _ in at_edge], 0.14)
+    for (words, color, _, _), height in zip(at_edge, heights, strict=True):
+        axes.annotate(words, (1, 10**height), xycoords=("axes fraction", "data"), xytext=(5, 0),
+                      textcoords="offset points", va="center", color=color,
+                      annotation_clip=False)  # fmt: skip
+    for words, color, height, end in labels:
+        if end <= 0.9 * last:
+            axes.annotate(words, (end, height), xytext=(0, 4), textcoords="offset points",
+                          ha="center", va="bottom", color=color)  # fmt: skip
 
 
 def meals_of(unit: Mapping[str, Any]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from goodharts_lib.experiments import analysis
 from goodharts_lib.experiments.results import load_results
-from goodharts_lib.plotting.choice import best_of
+from goodharts_lib.plotting.choice import Floats, best_of
 from goodharts_lib.plotting.optimisation import worth
 from goodharts_lib.teaching.check import Check
 
@@ -18,6 +18,10 @@ ALPHA, BETA = 1.5, 0.5
 SUMMITS = {"best of n": ALPHA / (2 * BETA), "RL": math.exp(ALPHA / BETA - 1)}
 SAMPLES = 400
 TOLERANCE = 0.03  # of values that spread over 1: drawing groups at random is good enough
+VALUES: tuple[Callable[[Floats], Floats], ...] = (  # what a sample is worth by its score
+    lambda score: score**4,
+    lambda score: (1 - score) ** 2,
+)
 GOOD, HARMLESS = 1300.0, -200.0  # true energy per 1,000 steps
 
 
@@ -40,31 +44,46 @@ def summits(answer: Mapping[str, Any]) -> str | None:
 
 def best_of_n(answer: Callable[[int, list[float], list[float]], Any]) -> str | None:
     """6.2: the mean value of the one with the highest score among n drawn samples."""
-    rng = np.random.default_rng(6)
-    scores = rng.permutation(SAMPLES) / SAMPLES
-    values = (1 - scores) ** 2
+    scores = np.random.default_rng(6).permutation(SAMPLES) / SAMPLES
     even = [float(score) for score in scores]
     for n in (1, 2, 5, 20):
-        given = float(answer(n, even, even))
-        if abs(given - best_of(n, even, even)) < TOLERANCE:
+        given, right = float(answer(n, even, even)), best_of(n, even, even)
+        if abs(given - right) < TOLERANCE:
             continue
         top = float(np.sort(scores)[::-1][: SAMPLES // n].mean())
         if n > 1 and abs(given - top) < 0.005:
             return (
                 f"with n = {n} it returns {given:.2f}, the mean of the top {SAMPLES // n}. The "
-                f"best of {n} is {best_of(n, even, even):.2f} on average: often all {n} are poor."
+                f"best of {n} is {right:.2f} on average: often all {n} are poor."
             )
         if abs(given - 1) < 0.005:
             return f"with n = {n} it returns the best of all samples, whatever n is."
-        return f"with n = {n} it returns {given:.2f} instead of {best_of(n, even, even):.2f}."
-    given, right = float(answer(5, even, list(values))), best_of(5, even, values)
+        return f"with n = {n} it returns {given:.2f} instead of {right:.2f}."
+    faults = (_chosen_well(answer, 5, scores, value) for value in VALUES)
+    return next((fault for fault in faults if fault), None)
+
+
+def _chosen_well(
+    answer: Callable[[int, list[float], list[float]], Any],
+    n: int,
+    scores: Floats,
+    value: Callable[[Floats], Floats],
+) -> str | None:
+    """Return what is wrong where value and score differ."""
+    values = value(scores)
+    given, right = float(answer(n, scores.tolist(), values.tolist())), best_of(n, scores, values)
     if abs(given - right) < TOLERANCE:
         return None
-    if abs(given - best_of(5, values, values)) < TOLERANCE:
+    if abs(given - best_of(n, values, values)) < TOLERANCE:
         return "it chooses by value. Choose by score, and return the value of the chosen."
+    if abs(given - float(value(np.array(n / (n + 1))))) < TOLERANCE / 3:
+        return (
+            f"with n = {n} it returns {given:.2f}, the value at the usual place of the best. That "
+            f"place varies, and the value with it: {right:.2f} on average."
+        )
     return (
-        "it is right when value and score are the same, but not when they differ: with n = 5 it "
-        f"returns {given:.2f} instead of {right:.2f}."
+        f"it is right when value and score are the same, but not when they differ: with n = {n} "
+        f"it returns {given:.2f} instead of {right:.2f}."
     )
 
 
@@ -91,7 +110,10 @@ def ship(answer: Callable[[Sequence[float], Sequence[float]], Any]) -> str | Non
             "than food alone can explain?"
         )
     if bad > HARMLESS:
-        return f"{told}. It does no harm, and throws away what `ground_truth` has learned."
+        return (
+            f"{told}. It does no harm, and throws away what `ground_truth` has learned. "
+            "Single updates of it exceed what food alone can explain, by luck."
+        )
     return f"{told}: stopping early spoils the one and does not save the other."
 
 

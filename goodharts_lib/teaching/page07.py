@@ -58,13 +58,25 @@ def typical(answer: Callable[[Times], Any]) -> str | None:
         if math.isclose(float(given), right):
             continue
         seen = sorted(t for t in times if t is not None)
-        shown = f"of {times} it says {given:,g}"
+        shown = f"of {times} it says {float(given):,.0f}"
+        one = _one_of_two(float(given), times)
+        if one is not None:
+            return f"{shown}, the {one} of the two in the middle. Average them."
         if None in times and seen and math.isclose(float(given), _middle(seen)):
             return f"{shown}: it still asks only those who have learned."
         if math.isinf(right):
             return f"{shown}, but the middle one never learned: the answer is math.inf."
-        return f"{shown}, not {right:,g}. Here {words}."
+        return f"{shown}, not {right:,.0f}. Here {words}."
     return None
+
+
+def _one_of_two(given: float, times: Times) -> str | None:
+    """Return which of the two in the middle is taken for the median, if their number is even."""
+    ordered = sorted(math.inf if t is None else float(t) for t in times)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    if low == high or given not in (low, high):
+        return None
+    return "lower" if given == low else "upper"
 
 
 def _middle(ordered: Sequence[float]) -> float:
@@ -72,12 +84,12 @@ def _middle(ordered: Sequence[float]) -> float:
 
 
 FIELDS = (  # poison's share, energy of food, harm of poison
-    (60 / 185, 10.0, 30.0), (60 / 185, 15.0, 10.0), (0.25, 10.0, 30.0), (0.0, 10.0, 30.0),
-    (1.0, 10.0, 30.0), (0.1, 10.0, 30.0), (0.6, 10.0, 2.0),
+    (60 / 185, 10.0, 30.0), (0.6, 10.0, 2.0), (60 / 185, 15.0, 10.0), (0.25, 10.0, 30.0),
+    (0.0, 10.0, 30.0), (1.0, 10.0, 30.0), (0.1, 10.0, 30.0),
 )  # fmt: skip
 
 
-def blind_best(answer: Callable[[float, float, float], Any]) -> str | None:
+def best_untold(answer: Callable[[float, float, float], Any]) -> str | None:
     """7.3: energy per thing met, of the best policy that cannot tell things apart."""
     for share, gain, harm in FIELDS:
         given, all_eaten = float(answer(share, gain, harm)), (1 - share) * gain - share * harm
@@ -85,6 +97,8 @@ def blind_best(answer: Callable[[float, float, float], Any]) -> str | None:
         if math.isclose(given, right, abs_tol=1e-9):
             continue
         shown = f"at a share of {share:.2f} and prices of {gain:g} and {harm:g}"
+        if given == 0:
+            return f"{shown} it never eats, though here eating pays."
         if math.isclose(given, all_eaten, abs_tol=1e-9):
             return f"{shown} it eats and loses {-given:.2f} a thing. It need not eat."
         if math.isclose(given, (1 - share) * gain, abs_tol=1e-9):
@@ -96,4 +110,4 @@ def blind_best(answer: Callable[[float, float, float], Any]) -> str | None:
     return None
 
 
-CHECKS: Mapping[str, Check] = {"7.1": one_look, "7.2": typical, "7.3": blind_best}
+CHECKS: Mapping[str, Check] = {"7.1": one_look, "7.2": typical, "7.3": best_untold}

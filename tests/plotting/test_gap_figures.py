@@ -12,7 +12,7 @@ from legible import assert_legible
 
 from goodharts_lib.plotting import optics, sweeps
 
-GAPS = (0.2, 0.1, 0.05, 0.0)
+GAPS = (0.2, 0.1, 0.05, 0.02, 0.0)
 EATS = np.array([[0.5, 0.5], [0.1, 0.12], [0.01, 0.02]])  # food, poison
 
 
@@ -72,8 +72,19 @@ def test_the_line_through_the_medians_ends_where_they_are_not_known() -> None:
 
 def test_meals_are_drawn_for_every_seed_and_beside_walks() -> None:
     figure, alt = sweeps.meals_picture(with_meals(), GAPS)
-    assert len(figure.axes[0].lines) == 4 * 5 + 2
-    assert "random walk 9.0, eats everything 235.0" in alt
+    assert len(figure.axes[0].lines) == len(GAPS) * 5 + 2
+    assert "random walk 9.0; eats everything 235.0" in alt
+    assert len({line.get_color() for line in figure.axes[0].lines}) == len(GAPS) + 2
+
+
+def test_how_low_meals_fall_on_the_way_is_in_the_alt_text() -> None:
+    results = with_meals()
+    for unit in results["units"]:
+        if unit["condition"] == "gap 0.05" and unit["seed"] == made.SEEDS[0]:
+            unit["curves"]["food"][8:20] = [1.5] * 12
+            unit["curves"]["poison"][8:20] = [0.5] * 12
+    alt = sweeps.meals_picture(results, GAPS)[1]
+    assert "gap 0.05 at the lowest 2.0 to" in alt
 
 
 @pytest.mark.parametrize("n", [1, 4, 9, 30])
@@ -110,4 +121,21 @@ def test_fear_is_drawn_for_food_and_for_poison() -> None:
     drawn = [list(line.get_ydata()) for line in figure.axes[0].lines]
     assert drawn == [list(EATS[:, 0]), list(EATS[:, 1])]
     assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3]
-    assert "at gap 0.2 it ends at 0.01 and 0.02" in alt
+    assert figure.axes[0].get_title(loc="left") == "gap 0.2: 2 steps"
+    assert "0.50 at first, 0.01 at the lowest and 0.01 after 2 steps" in alt
+    assert "poison with 0.02" in alt
+
+
+def test_lines_that_coincide_are_both_seen() -> None:
+    food, poison = optics.fear_picture({0.2: EATS})[0].axes[0].lines
+    assert (food.get_linestyle(), poison.get_linestyle()) == ("-", "--")
+    assert food.get_linewidth() > poison.get_linewidth()
+    assert poison.get_zorder() >= food.get_zorder()
+
+
+def test_numbers_of_lines_that_cross_stand_on_different_sides() -> None:
+    times = {"a": np.array([[1.0, 10.0, 100.0]]), "b": np.array([[5.0, 12.0, 29.0]])}
+    figure, _ = optics.toy_picture((1.0, 0.1, 0.01), times)
+    numbers = [text for text in figure.axes[0].texts if text.get_text()[0].isdecimal()]
+    sides = [text.get_position()[1] > 0 for text in numbers]
+    assert sides == [False, True, True, False]

@@ -12,6 +12,7 @@ from legible import assert_legible
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.experiments import results
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting import book, cells, compared, phase, sweeps
@@ -45,7 +46,9 @@ DRAWN: dict[str, Callable[[], Drawn]] = {
     "shaping": lambda: compared.shaping_picture(
         made.two_by_two(), made.two_by_two(), (300_000, 1_000_000)
     ),
-    "death": lambda: compared.death_picture(made.two_by_two(), made.two_by_two()),
+    "death": lambda: compared.death_picture(
+        made.two_by_two((50_000, 300_000, 2_000_000)), made.two_by_two()
+    ),
 }
 
 DRAWN |= {f"book {name}": partial(book.draw, name) for name in book.FIGURES if is_there(name)}
@@ -85,6 +88,26 @@ def test_the_effects_are_those_of_the_design() -> None:
              - energy["proxy"] - energy["proxy_sighted"]) / 2  # fmt: skip
     said = alt.split("what it is paid: ")[1].split(";")[0]
     assert f"{wages:,.0f} [" in said.split(" at first, ")[1]
+
+
+def test_effects_are_told_at_first_early_and_in_the_end() -> None:
+    alt = cells.eyes_and_wages(made.two_by_two())[1]
+    for name, _ in cells.EFFECTS.values():
+        said = alt.split(f"{name}: ")[1].split(";")[0]
+        assert said.index("at first") < said.index("after 300,000 steps") < said.index("in the end")
+
+
+def test_who_dies_and_who_cannot_are_told_apart_by_the_line_and_named_at_its_end() -> None:
+    mortal, immortal = made.two_by_two((300_000, 2_000_000)), made.two_by_two()
+    figure, alt = compared.death_picture(mortal, immortal)
+    for axes in figure.axes:
+        colors = {line.get_color() for line in axes.lines} - {MODE_COLORS["random"]}
+        assert colors == {MODE_COLORS["proxy"]}
+        ends = {text.get_text(): text.xy[0] for text in axes.texts}
+        assert (ends["dies"], ends["cannot die"]) == (2_000_000, 1_000_000)
+    assert "random walk" in [text.get_text() for text in figure.axes[0].texts]
+    assert "at 2,000,000 steps, cannot die" in alt
+    assert "random walk -130" in alt
 
 
 def test_a_run_that_has_not_learned_is_a_hollow_triangle() -> None:

@@ -24,6 +24,15 @@ def _counted(n: int, scores: Any, values: Any) -> float:
     return total
 
 
+def _usual_place(n: int, scores: Any, values: Any) -> float:
+    """The value at the quantile n / (n + 1): right for even values, and only for them."""
+    return float(np.array(values)[np.argsort(scores)][round(len(scores) * n / (n + 1)) - 1])
+
+
+def _once_too_good(proxy_score: Any, kl: Any) -> int:  # noqa: ARG001
+    return 0 if max(proxy_score) > 186 else int(np.argmax(proxy_score))
+
+
 def _half_way(proxy_score: Any, kl: Any) -> int:  # noqa: ARG001
     return int((np.array(proxy_score) >= max(proxy_score) / 2).argmax())
 
@@ -42,6 +51,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "the mean": lambda n, scores, values: np.mean(values),  # noqa: ARG005
         "chosen by value": lambda n, scores, values: _counted(n, values, values),  # noqa: ARG005
         "the score of the chosen": lambda n, scores, values: _counted(n, scores, scores),  # noqa: ARG005
+        "the usual place of the best": _usual_place,
         "one too many": lambda n, scores, values: _counted(n + 1, scores, values),
     },
     "6.3": {
@@ -49,6 +59,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "the last": lambda proxy_score, kl: len(kl) - 1,  # noqa: ARG005
         "the first": lambda proxy_score, kl: 0,  # noqa: ARG005
         "half way": _half_way,
+        "once too good": _once_too_good,
         "a budget": lambda proxy_score, kl: int(np.searchsorted(kl, 0.5)),  # noqa: ARG005
         "a score": lambda proxy_score, kl: max(proxy_score),  # noqa: ARG005
         "out of range": lambda proxy_score, kl: len(kl),  # noqa: ARG005

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -15,6 +16,14 @@ def _dropped(times: Any) -> Any:
 
 def _at_the_limit(times: Any) -> Any:
     return statistics.median([1_507_328 if t is None else t for t in times])
+
+
+def _lower(times: Any) -> Any:
+    return statistics.median_low([math.inf if t is None else t for t in times])
+
+
+def _upper(times: Any) -> Any:
+    return statistics.median_high([math.inf if t is None else t for t in times])
 
 
 def _at_zero(times: Any) -> Any:
@@ -33,13 +42,15 @@ WRONG: dict[str, dict[str, Any]] = {
     "7.2": {
         "dropped": _dropped,
         "as if learned at the end": _at_the_limit,
+        "the lower of two": _lower,
+        "the upper of two": _upper,
         "as if learned at once": _at_zero,
         "the mean": lambda times: statistics.mean([t or 1_507_328 for t in times]),
         "nothing": lambda times: None,  # noqa: ARG005
     },
     "7.3": {
         "eats always": lambda share, gain, harm: (1 - share) * gain - share * harm,
-        "not blind": lambda share, gain, harm: (1 - share) * gain,  # noqa: ARG005
+        "tells apart": lambda share, gain, harm: (1 - share) * gain,  # noqa: ARG005
         "never eats": lambda share, gain, harm: 0.0,  # noqa: ARG005
         "shares swapped": lambda share, gain, harm: max(share * gain - (1 - share) * harm, 0),
         "shares forgotten": lambda share, gain, harm: max(gain - harm, 0),  # noqa: ARG005
