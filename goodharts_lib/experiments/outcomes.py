@@ -214,8 +214,9 @@ def nearly_right_is_not_enough(stored: Stored) -> Outcome:
 
     high = contrasts.contrast_interval([share(0.6), share(1.0)], [1, -0.75])
     low = contrasts.contrast_interval([share(0.2), share(1.0)], [1, -0.5])
-    words = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
-    return Outcome(f"shares {words}", worst([below(minus(high), 0).verdict,
+    told = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
+    words = f"shares {told}; 0.6 less 3/4 of 1: {high}; 0.2 less 1/2 of 1: {low}"
+    return Outcome(words, worst([below(minus(high), 0).verdict,
                                               below(low, 0).verdict]))  # fmt: skip
 
 

@@ -5,9 +5,16 @@ The history of that file shows which came first, the prediction or the result.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from goodharts_lib.experiments.predictions import PREDICTIONS, UNTESTED, outcome_of
+from goodharts_lib.experiments.predictions import (
+    PREDICTIONS,
+    UNTESTED,
+    Prediction,
+    Untested,
+    outcome_of,
+)
 
 HEAD = """\
 Written down before the experiment ran that tests them; the history of this file shows which came \
@@ -36,7 +43,7 @@ def report(directory: Path, *, markdown: bool = False) -> str:
         return _page(directory)
     lines = []
     for prediction in PREDICTIONS:
-        measured, verdict = outcome_of(prediction, directory)
+        measured, verdict = _told(prediction, directory)
         lines += [
             f"{prediction.key}  {verdict.upper()}  ({prediction.experiment})",
             f"    predicted: {prediction.claim}",
@@ -44,14 +51,25 @@ def report(directory: Path, *, markdown: bool = False) -> str:
             f"    measured:  {measured or '-'}",
         ]
     lines.append(CHANCE)
-    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {u.claim}" for u in UNTESTED]
+    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {_claim(u)}" for u in UNTESTED]
     return "\n".join(lines)
+
+
+def _told(prediction: Prediction, directory: Path) -> tuple[str, str]:
+    """Return what was measured, with true minus signs, and the verdict."""
+    measured, verdict = outcome_of(prediction, directory)
+    return re.sub(r"(?<!\w)-(?=\d)", "−", measured), verdict
+
+
+def _claim(untested: Untested) -> str:
+    """Return the claim, and what is known of it."""
+    return f"{untested.claim} {untested.known}".strip()
 
 
 def _page(directory: Path) -> str:
     """Return PREDICTIONS.md."""
     seen = "\n".join(f"- {p.key}: {p.seen}." for p in PREDICTIONS)
-    untested = "\n".join(f"- {u.key}: {u.claim}" for u in UNTESTED)
+    untested = "\n".join(f"- {u.key}: {_claim(u)}" for u in UNTESTED)
     return f"""# Predictions
 
 {HEAD}
@@ -75,7 +93,7 @@ def _table(directory: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for prediction in PREDICTIONS:
-        measured, verdict = outcome_of(prediction, directory)
+        measured, verdict = _told(prediction, directory)
         cells = (
             prediction.key, f"`{prediction.experiment}`", prediction.claim, prediction.refuted_if,
             measured, f"**{verdict}**",
