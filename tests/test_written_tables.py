@@ -6,11 +6,13 @@ import json
 import tomllib
 from pathlib import Path
 
+import claims
 import pytest
 import write_tables
 from training.tiny import ROOT
 
 from goodharts_lib.errors import UserError
+from goodharts_lib.experiments import analysis
 
 PAGE = "Before\n<!-- table: modes -->\nanything\n<!-- end -->\nAfter\n"
 
@@ -68,3 +70,12 @@ def test_speeds_are_those_measured_to_two_digits(
     path.write_text(json.dumps({"sections": sections}), encoding="utf-8")
     monkeypatch.setattr(write_tables, "ROOT", tmp_path)
     assert write_tables.speeds().count("| 11,000 |") == 5
+
+
+def test_a_run_that_never_recovered_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = next(c for c in claims.CLAIMS if c.measure is claims._recovery)
+    monkeypatch.setattr(analysis, "recovery", lambda stored: [1.2e6, 1.4e6])  # noqa: ARG005
+    assert claim.measure({}).estimate == pytest.approx(1.3)
+    monkeypatch.setattr(analysis, "recovery", lambda stored: [1.2e6, None, 1.4e6])  # noqa: ARG005
+    with pytest.raises(ValueError, match="never passed the random walk"):
+        claim.measure({})

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from goodharts_lib import fits, stats
-from goodharts_lib.experiments import analysis, cloning_story, outcomes
-from goodharts_lib.experiments.analysis import Stored, seeds
-from goodharts_lib.experiments.results import by_condition
+from goodharts_lib.experiments import analysis, cloning_story
+from goodharts_lib.experiments.analysis import EARLY, LATE, seeds
+from goodharts_lib.experiments.results import Stored, by_condition
 from goodharts_lib.plotting import optimisation, phase
 from goodharts_lib.stats import Interval
 
@@ -37,8 +37,9 @@ class Claim(NamedTuple):
     decimals: int = 0
 
 
-END = "at.1000000"
+END = f"at.{LATE}"
 ENERGY = f"{END}.immortal.true_energy"
+LAST = "at.last.immortal.true_energy"
 CLONE = "at.end.immortal.true_energy"
 GREEDY = "at.end.greedy.true_energy"
 
@@ -54,13 +55,7 @@ def _difference(more: str, less: str, path: str = ENERGY) -> Callable[[Stored], 
 
 
 def _eyes_over_wages(step: int) -> Callable[[Stored], Interval]:
-    def measure(stored: Stored) -> Interval:
-        wages, eyes, ratios = outcomes.main_effects(stored, f"at.{step}.immortal")
-        low, high = (float(q) for q in np.quantile(ratios, [0.025, 0.975]))
-        n = len(seeds(stored, "proxy", ENERGY))
-        return Interval(eyes / wages, low, high, 0.95, "bootstrap", n)
-
-    return measure
+    return lambda stored: analysis.eyes_over_wages(stored, step)
 
 
 def _border(harm: float) -> Callable[[Stored], fits.Crossing]:
@@ -70,8 +65,12 @@ def _border(harm: float) -> Callable[[Stored], fits.Crossing]:
 
 
 def _recovery(stored: Stored) -> Interval:
-    found = [steps for steps in analysis.recovery(stored) if steps is not None]
-    return stats.t_interval([steps / 1e6 for steps in found])
+    found = []
+    for steps in analysis.recovery(stored):
+        if steps is None:  # left out, it would make the others' recovery look like everybody's
+            raise ValueError("a run never passed the random walk, so the mean time is unknown.")
+        found.append(steps / 1e6)
+    return stats.t_interval(found)
 
 
 def _gap_slope(stored: Stored) -> Interval:
@@ -90,7 +89,7 @@ def _first_block(stored: Stored) -> Interval:
 
 
 def _recorded(stored: Stored) -> Interval:
-    return stats.t_interval(optimisation.recorded(stored, 300_000))
+    return stats.t_interval(optimisation.recorded(stored, EARLY))
 
 
 def _taste(stored: Stored) -> Interval:
@@ -129,12 +128,12 @@ CLAIMS = (
     Claim(5, "What eyes are worth to who is paid by the sensor", "two_by_two",
           _difference("proxy_sighted", "proxy")),
     Claim(5, "The eyes' main effect as a share of the wages', after 300,000 steps", "two_by_two",
-          _eyes_over_wages(300_000), 2),
-    Claim(5, "and after a million", "two_by_two", _eyes_over_wages(1_000_000), 2),
+          _eyes_over_wages(EARLY), 2),
+    Claim(5, "and after a million", "two_by_two", _eyes_over_wages(LATE), 2),
     Claim(5, "True energy of `proxy` that dies in training, after 300,000 steps", "mortality",
-          _mean("proxy", "at.300000.immortal.true_energy")),
+          _mean("proxy", f"at.{EARLY}.immortal.true_energy")),
     Claim(5, "and after two million", "mortality",
-          _mean("proxy", "at.2000000.immortal.true_energy")),
+          _mean("proxy", LAST)),
     Claim(5, "It passes the random walk after so many million steps", "mortality", _recovery, 2),
     Claim(6, "True energy of `proxy` in its first four updates of learning, compared with before",
           "two_by_two", _first_block),
@@ -155,13 +154,13 @@ CLAIMS = (
     Claim(8, "Poisons that `proxy` eats for each that an eater without taste would", "phase",
           _taste, 3),
     Claim(8, "True energy that `proxy` has more if it could die in training, at 30 % of poison",
-          "phase", _difference("mortal at 0.3", "share 0.3", "at.last.immortal.true_energy")),
+          "phase", _difference("mortal at 0.3", "share 0.3", LAST)),
     Claim(8, "Survival that it has more, at 20 %", "phase",
           _difference("mortal at 0.2", "share 0.2", "at.last.mortal.rmst")),
     Claim(8, "True energy of `proxy` where poison glows 0.4", "interestingness",
-          _mean("poison at 0.4", "at.last.immortal.true_energy")),
+          _mean("poison at 0.4", LAST)),
     Claim(8, "and where it glows 0.6", "interestingness",
-          _mean("poison at 0.6", "at.last.immortal.true_energy")),
+          _mean("poison at 0.6", LAST)),
     Claim(9, "Swap effect of `ground_truth` after a million steps", "two_by_two",
           _mean("ground_truth", f"{END}.swap.tv"), 2),
     Claim(9, "of `proxy_jammed`", "two_by_two", _mean("proxy_jammed", f"{END}.swap.tv"), 2),

@@ -5,17 +5,14 @@ Each prediction has a number that would refute it; `outcome_of` compares it with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import outcomes, results
 from goodharts_lib.experiments.analysis import TooFewError
+from goodharts_lib.experiments.results import Stored
 from goodharts_lib.experiments.verdicts import Outcome
-
-Stored = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,15 @@ class Untested:
     known: str = ""
 
 
-Verdict = Literal["confirmed", "refuted", "undecided", "not run", "stale"]
-
-
 def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
-    """Return what was measured, and the verdict."""
-    try:
-        stored = results.read(prediction.experiment, directory)
-    except UserError:
+    """Return what was measured, and the verdict, which may also be "not run" or "stale".
+
+    Raises:
+        UserError: the results are damaged.
+    """
+    if not results.file_of(prediction.experiment, directory).exists():
         return "", "not run"
+    stored = results.read(prediction.experiment, directory)
     if results.is_stale(stored):
         return "", "stale"
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from goodharts_lib.experiments.catalog import EXPERIMENTS
 from goodharts_lib.experiments.predictions import (
     PREDICTIONS,
     UNTESTED,
@@ -16,20 +17,22 @@ from goodharts_lib.experiments.predictions import (
     outcome_of,
 )
 
-HEAD = """\
+CHANCE = """\
+Each interval is judged at 95 % and nothing is corrected for their number: a claim above or below \
+one limit is confirmed wrongly at most once in forty.
+A claim of several parts is confirmed only if all hold, and refuted as soon as one fails, which \
+chance does more often."""
+
+HEAD = f"""\
 Written down before the experiment ran that tests them; the history of this file shows which came \
 first.
 A claim that something is below a limit is *confirmed* if the whole 95 % interval over training \
 seeds lies below it, *refuted* if the whole interval lies above it, and *undecided* otherwise.
+P3 is judged otherwise, because it counts training seeds: it is confirmed if at least four fifths \
+of them learn at gap 0.1 and none at gap 0, and refuted if not.
 No claim rests on fewer than five training seeds.
-Several predictions are judged at 95 % each and nothing is corrected for their number: by chance \
-alone about one verdict in twenty would be wrong.
+{CHANCE}
 This page is written by `python -m goodharts_lib.experiments report --markdown`."""
-
-CHANCE = (
-    "Each is judged at 95 % and nothing is corrected for their number: by chance alone about one "
-    "verdict in twenty would be wrong."
-)
 
 
 def report(directory: Path, *, markdown: bool = False) -> str:
@@ -52,7 +55,13 @@ def report(directory: Path, *, markdown: bool = False) -> str:
         ]
     lines.append(CHANCE)
     lines += [f"{u.key}  NOT TESTED YET\n    predicted: {_claim(u)}" for u in UNTESTED]
+    lines += [f"{name}  CUT\n    {why}" for name, why in _cuts().items()]
     return "\n".join(lines)
+
+
+def _cuts() -> dict[str, str]:
+    """Return what was cut, by experiment."""
+    return {name: experiment.cut for name, experiment in EXPERIMENTS.items() if experiment.cut}
 
 
 def _told(prediction: Prediction, directory: Path) -> tuple[str, str]:
@@ -70,6 +79,7 @@ def _page(directory: Path) -> str:
     """Return PREDICTIONS.md."""
     seen = "\n".join(f"- {p.key}: {p.seen}." for p in PREDICTIONS)
     untested = "\n".join(f"- {u.key}: {_claim(u)}" for u in UNTESTED)
+    cut = "\n".join(f"- `{name}`: {why}" for name, why in _cuts().items())
     return f"""# Predictions
 
 {HEAD}
@@ -81,6 +91,10 @@ def _page(directory: Path) -> str:
 Pilot runs came first; their training seeds (0 to 4, 100 to 104) are not used again.
 
 {seen}
+
+## What was cut
+
+{cut}
 
 ## Not tested yet
 

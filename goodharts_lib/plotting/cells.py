@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.results import Stored, values
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.style import (
     Drawn,
@@ -20,8 +19,6 @@ from goodharts_lib.plotting.style import (
     steps_axis,
 )
 from goodharts_lib.plotting.training import training_curves
-
-Stored = Mapping[str, Any]
 
 BESIDE = ("random", "eat_everything", "food_only")  # scripted agents to compare with
 EFFECTS = {  # what an effect is, and its colour

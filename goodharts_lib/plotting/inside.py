@@ -42,12 +42,7 @@ def brightness_picture(
     methods = [name for name in METHOD_MARKS if name in ratios[names[0]]]
     for place, name in enumerate(names):
         color = AGENT_COLORS.get(name, "black")
-        for row, method in enumerate(methods):
-            height = place + 0.12 * ((len(methods) - 1) / 2 - row)
-            left.plot(
-                ratios[name][method], height, METHOD_MARKS[method], color=color, markersize=6,
-                alpha=0.8, markeredgewidth=0,
-            )  # fmt: skip
+        _marks(left, place, [(method, ratios[name][method]) for method in methods], color)
     _draw_exchanges(right, {name: moved[name] for name in names})
     for axes in (left, right):
         axes.set_xlim(0, 1)
@@ -92,6 +87,16 @@ def _draw_exchanges(axes: Axes, moved: Mapping[str, Mapping[str, float]]) -> Non
             )  # fmt: skip
             ticks[here] = words
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize="small")
+
+
+def _marks(axes: Axes, place: float, found: Sequence[tuple[str, float]], color: str) -> None:
+    """Draw a mark for each method's number, one below the other about a place."""
+    for row, (method, ratio) in enumerate(found):
+        height = place + 0.12 * ((len(found) - 1) / 2 - row)
+        axes.plot(
+            ratio, height, METHOD_MARKS[method], color=color, markersize=6, alpha=0.8,
+            markeredgewidth=0,
+        )  # fmt: skip
 
 
 def edits_picture(policies: Sequence[LearnedPolicy], views: Mapping[str, Tensor]) -> Drawn:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,13 +18,12 @@ from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.contrasts import contrast_interval
 from goodharts_lib.experiments import predictions
 from goodharts_lib.experiments.analysis import EARLY, LATE
-from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.results import Stored, values
 from goodharts_lib.experiments.verdicts import inside
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.compared import beside
 from goodharts_lib.plotting.style import WIDTH, Drawn, label_ends, panels
 
-Stored = Mapping[str, Any]
 Shares = Mapping[str, float]  # of each verdict
 
 VERDICTS = {  # a verdict to its colour
