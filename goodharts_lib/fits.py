@@ -228,11 +228,22 @@ def _crossing(x: FloatArray, means: FloatArray) -> FloatArray:
     return np.asarray(-np.diff(share, prepend=1, append=0) @ x)
 
 
+def _scattered(
+    sample: FloatArray, rng: np.random.Generator, p: float, resamples: int
+) -> FloatArray:
+    """Return resampled means, their scatter stretched to t: (..., n) to (resamples, ...)."""
+    n, mean = sample.shape[-1], sample.mean(axis=-1)
+    stretch = math.sqrt(n / (n - 1)) * stats.t.ppf(p, n - 1) / stats.norm.ppf(p)
+    drawn = sample[..., rng.integers(n, size=(resamples, n))].mean(axis=-1)  # (..., resamples)
+    return np.asarray(mean + stretch * (drawn.T - mean))
+
+
 def zero_crossing(
     x: ArrayLike,
     y: ArrayLike,
     rng: np.random.Generator,
     *,
+    less: ArrayLike | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
 ) -> Crossing:
@@ -246,24 +257,30 @@ def zero_crossing(
     The percentile bootstrap resamples runs within each x.  With 5 runs it covers only 84 to 92 %
     at 95 %, so each mean's scatter is stretched by what makes its own interval Student's t: then
     94 to 99 %, simulated.
+
+    ``less`` is what y is compared with, shape (n_places, n_sets), places ascending: its mean over
+    sets is subtracted. Its chance counts as well. A set has the same luck at every place, so sets
+    are resampled whole.
     """
     check_bootstrap(rng, level, resamples)
     places, values = _runs(x, y, minimum=4)
     at, p = np.unique(places), (1 + level) / 2  # (k,)
-    means, draws = [], []
-    for group in (values[places == place] for place in at):
-        n = group.size
-        if n < 2:
-            raise ValueError("y must hold at least 2 runs at each x.")
-        means.append(group.mean())
-        stretch = math.sqrt(n / (n - 1)) * stats.t.ppf(p, n - 1) / stats.norm.ppf(p)
-        deviations = group[rng.integers(n, size=(resamples, n))].mean(axis=1) - means[-1]
-        draws.append(means[-1] + stretch * deviations)
+    groups = [values[places == place] for place in at]
+    if min(group.size for group in groups) < 2:
+        raise ValueError("y must hold at least 2 runs at each x.")
+    means = np.array([group.mean() for group in groups])
+    draws = np.column_stack([_scattered(group, rng, p, resamples) for group in groups])
+    if less is not None:
+        sets = as_floats(less, "less", ndim=2)
+        if len(sets) != len(at) or sets.shape[1] < 2:
+            raise ValueError("less must hold a row for each x, and at least 2 sets.")
+        means = means - sets.mean(axis=1)
+        draws -= _scattered(sets, rng, p, resamples)
     if (sign := np.sign((at - at.mean()) @ means)) == 0:
         raise ValueError("y must rise or fall with x.")
-    crossings = _crossing(at, sign * np.column_stack(draws))
+    crossings = _crossing(at, sign * draws)
     low, high = np.quantile(crossings, [1 - p, p], method="inverted_cdf").tolist()
-    estimate, (first, *_, last) = float(_crossing(at, sign * np.array(means))), at.tolist()
+    estimate, (first, *_, last) = float(_crossing(at, sign * means)), at.tolist()
     inside = estimate if first < estimate < last else None
     bounds = low if low > first else None, high if high < last else None
     return Crossing(inside, *bounds, level, values.size)

@@ -359,6 +359,43 @@ def test_a_crossing_of_few_seeds_is_covered(n: int, noise: float, truth: float) 
     assert covered > 0.9
 
 
+def test_what_is_compared_with_is_subtracted() -> None:
+    x, y = np.repeat([0.0, 1.0, 2.0], 3), np.arange(9.0)
+    sets = [[1.0, 3.0], [2.0, 4.0], [5.0, 9.0]]  # means 2, 3 and 7
+    got = zero_crossing(x, y, generator(), less=sets, resamples=10)
+    # Means 1, 4 and 7 less those: -1, 1 and 0.
+    assert got.estimate == zero_crossing(x, y - np.repeat([2.0, 3.0, 7.0], 3), generator(),
+                                         resamples=10).estimate  # fmt: skip
+
+
+def test_a_crossing_with_sets_that_do_not_scatter_is_that_of_the_differences() -> None:
+    x = np.repeat(np.linspace(0, 1, 5), 4)
+    y = x + 0.3 * generator(3).normal(size=20)
+    level = [[0.45 + step] * 3 for step in range(5)]
+    got = zero_crossing(x, y + np.repeat(range(5), 4), generator(), less=level, resamples=500)
+    assert got[:3] == pytest.approx(zero_crossing(x, y - 0.45, generator(), resamples=500)[:3])
+
+
+def test_a_crossing_of_what_scatters_against_what_scatters_is_covered() -> None:
+    """The luck of a set is the same at every place, and much larger than a run's."""
+    rng, plain, whole = generator(12), [], []
+    places = np.linspace(-1, 1, 7)
+    x = np.repeat(places, 5)
+    for _ in range(200):
+        y = x - 0.37 + 0.05 * rng.normal(size=x.size)
+        sets = 0.2 * rng.normal(size=5) + 0.02 * rng.normal(size=(7, 5))  # (7, 5)
+        for hits, got in (
+            (plain, zero_crossing(x, y - np.repeat(sets.mean(1), 5), rng, resamples=500)),
+            (whole, zero_crossing(x, y, rng, less=sets, resamples=500)),
+        ):
+            low = -math.inf if got.low is None else got.low
+            high = math.inf if got.high is None else got.high
+            hits.append(bool(low <= 0.37 <= high))
+    print(f"\nsets as a constant {share(plain):.3f}, sets resampled {share(whole):.3f}")
+    assert share(plain) < 0.7
+    assert share(whole) > 0.9
+
+
 # --- errors -----------------------------------------------------------------
 
 GOOD = [1.0, 2.0, 4.0, 3.0]
@@ -389,6 +426,8 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: zero_crossing(GOOD, GOOD, generator()), "2 runs at each x"),
     (lambda: zero_crossing([1, 1, 2, 2], [1, 2, 2, 1], generator()), "rise or fall"),
     (lambda: zero_crossing([1, 1, 2], [1, 2, 2], generator()), "at least 4 runs"),
+    (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), less=[[1, 2]] * 3), "row for each x"),
+    (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), less=[[1], [2]]), "2 sets"),
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, 3), "Generator"),  # type: ignore[arg-type]
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), resamples=0), "resamples"),
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), level=2), "level"),

@@ -190,9 +190,10 @@ def nearly_right_is_not_enough(stored: Stored) -> Outcome:
 
     high = contrasts.contrast_interval([share(0.6), share(1.0)], [1, -0.75])
     low = contrasts.contrast_interval([share(0.2), share(1.0)], [1, -0.5])
-    words = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
+    told = ", ".join(f"{np.mean(share(lure)):.3f} at {lure:g}" for lure in (0.2, 0.6, 1.0))
+    words = f"shares {told}; 0.6 less 3/4 of 1: {high}; 0.2 less 1/2 of 1: {low}"
     verdicts = [inside(high, 0, math.inf).verdict, inside(low, -math.inf, 0).verdict]
-    return Outcome(f"shares {words}", worst(verdicts))
+    return Outcome(words, worst(verdicts))
 
 
 def shaping_is_not_the_cause(stored: Stored) -> Outcome:

@@ -38,10 +38,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Untested:
-    """A prediction that no experiment tests yet."""
+    """A prediction that no experiment tests yet.
+
+    Attributes:
+        key: its number.
+        claim: what we expect.
+        known: what other experiments have shown of it, a sentence.
+    """
 
     key: str
     claim: str
+    known: str = ""
 
 
 def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
@@ -222,7 +229,8 @@ PREDICTIONS: tuple[Prediction, ...] = (
 
 UNTESTED = (
     Untested("P6", "Without a learned reward model or a super-stimulus there is no hump: true "
-             "energy goes straight up or straight down."),
+             "energy goes straight up or straight down.",
+             "Page 6 shows already that it is wrong for short lives and for death."),
     Untested("P9", "An ensemble of proxies does nothing against a variable that all omit."),
     Untested("P10", "The share of true reward that mends the proxy lies within a factor of 2 of "
              "the formula."),

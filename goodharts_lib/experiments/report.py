@@ -9,7 +9,13 @@ import re
 from pathlib import Path
 
 from goodharts_lib.experiments.catalog import EXPERIMENTS
-from goodharts_lib.experiments.predictions import PREDICTIONS, UNTESTED, outcome_of
+from goodharts_lib.experiments.predictions import (
+    PREDICTIONS,
+    UNTESTED,
+    Prediction,
+    Untested,
+    outcome_of,
+)
 
 CHANCE = """\
 Each interval is judged at 95 % and nothing is corrected for their number: a claim above or below \
@@ -40,7 +46,7 @@ def report(directory: Path, *, markdown: bool = False) -> str:
         return _page(directory)
     lines = []
     for prediction in PREDICTIONS:
-        measured, verdict = outcome_of(prediction, directory)
+        measured, verdict = _told(prediction, directory)
         lines += [
             f"{prediction.key}  {verdict.upper()}  ({prediction.experiment})",
             f"    predicted: {prediction.claim}",
@@ -48,7 +54,7 @@ def report(directory: Path, *, markdown: bool = False) -> str:
             f"    measured:  {measured or '-'}",
         ]
     lines.append(CHANCE)
-    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {u.claim}" for u in UNTESTED]
+    lines += [f"{u.key}  NOT TESTED YET\n    predicted: {_claim(u)}" for u in UNTESTED]
     lines += [f"{name}  CUT\n    {why}" for name, why in _cuts().items()]
     return "\n".join(lines)
 
@@ -58,10 +64,21 @@ def _cuts() -> dict[str, str]:
     return {name: experiment.cut for name, experiment in EXPERIMENTS.items() if experiment.cut}
 
 
+def _told(prediction: Prediction, directory: Path) -> tuple[str, str]:
+    """Return what was measured, with true minus signs, and the verdict."""
+    measured, verdict = outcome_of(prediction, directory)
+    return re.sub(r"(?<!\w)-(?=\d)", "−", measured), verdict
+
+
+def _claim(untested: Untested) -> str:
+    """Return the claim, and what is known of it."""
+    return f"{untested.claim} {untested.known}".strip()
+
+
 def _page(directory: Path) -> str:
     """Return PREDICTIONS.md."""
     seen = "\n".join(f"- {p.key}: {p.seen}." for p in PREDICTIONS)
-    untested = "\n".join(f"- {u.key}: {u.claim}" for u in UNTESTED)
+    untested = "\n".join(f"- {u.key}: {_claim(u)}" for u in UNTESTED)
     cut = "\n".join(f"- `{name}`: {why}" for name, why in _cuts().items())
     return f"""# Predictions
 
@@ -90,10 +107,10 @@ def _table(directory: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for prediction in PREDICTIONS:
-        measured, verdict = outcome_of(prediction, directory)
+        measured, verdict = _told(prediction, directory)
         cells = (
             prediction.key, f"`{prediction.experiment}`", prediction.claim, prediction.refuted_if,
-            re.sub(r"(?<!\w)-(?=\d)", "−", measured), f"**{verdict}**",
+            measured, f"**{verdict}**",
         )  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

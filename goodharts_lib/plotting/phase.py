@@ -21,6 +21,7 @@ MOST = 1500.0  # per 1,000 steps: beyond it all colours are alike
 POINTS = {"+10 / −30 (ours)": 3.0, "+15 / −10": 10 / 15}  # h/g of two sets of prices
 BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
 PROXY, RANDOM = MODE_COLORS["proxy"], MODE_COLORS["random"]
+MORTAL = "#332288"  # `proxy` that could die in training, beside the one that could not
 
 
 def phase_picture(stored: Stored) -> Drawn:
@@ -130,11 +131,15 @@ def diet(stored: Stored, condition: str) -> dict[float, tuple[float, float]]:
 
 
 def border(stored: Stored, path: str) -> fits.Crossing:
-    """Return the share of items at which a score of the agents falls below the random walk's."""
+    """Return the share of items at which a score of the agents falls below the random walk's.
+
+    Its interval is over training seeds and over the sets of fields in which the walk was judged.
+    """
     ours, walk = columns(stored, "share", path), columns(stored, "random at", path)
     places = [x for x, found in ours.items() for _ in found]
-    more = [value - float(np.mean(walk[x])) for x, found in ours.items() for value in found]
-    return fits.zero_crossing(places, more, np.random.default_rng(0))
+    scores = [value for found in ours.values() for value in found]
+    walked = [walk[x] for x in ours]  # ascending
+    return fits.zero_crossing(places, scores, np.random.default_rng(0), less=walked)
 
 
 def appetite(stored: Stored) -> dict[float, list[float]]:
@@ -203,13 +208,12 @@ def borders_picture(stored: Stored) -> Drawn:
                 axes.plot(at, game, color="black", linewidth=0.8)
         if first is not None and second is not None:
             axes.axvspan(100 * second, 100 * first, color="#E69F00", alpha=0.15, linewidth=0)
+            axes.annotate("gains more,\nlives less", (50 * (first + second), 0.03), ha="center",
+                          xycoords=("data", "axes fraction"), fontsize="small")  # fmt: skip
         axes.set_xlabel("poison's share of items, %")
         axes.set_title(title, fontsize="small", loc="left")
     both[0].axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
     _name(both[0], {"proxy": (10, 1500, PROXY), "random": (45, 60, RANDOM)})
-    if first is not None:
-        both[0].annotate("gains more,\nlives less", (100 * first - 1, -2900), ha="right",
-                         fontsize="x-small")  # fmt: skip
     _name(both[1], {"proxy": (32, 140, PROXY), "random": (42, 350, RANDOM)})
     return figure, f"Two charts over poison's share of items. {'; '.join(described)}."
 
@@ -219,8 +223,8 @@ def taught_picture(stored: Stored) -> Drawn:
     figure, both = panels(2, 3.6)
     grouped = by_condition(stored["units"])
     shares = [name.split()[-1] for name in grouped if name.startswith("mortal at")]
-    kinds = (("walk", "random at", RANDOM), ("never died", "share", "#E69F00"),
-             ("could die", "mortal at", PROXY))  # fmt: skip
+    kinds = (("walk", "random at", RANDOM), ("never died", "share", PROXY),
+             ("could die", "mortal at", MORTAL))  # fmt: skip
     titles = ("True energy per 1,000 steps, nobody dies", "Survival in steps, of 500")
     paths = ("at.last.immortal.true_energy", "at.last.mortal.rmst")
     described, rows = [], {}
@@ -230,7 +234,7 @@ def taught_picture(stored: Stored) -> Drawn:
                 place = -(4 * group + row)
                 found = [metric(unit, path) for unit in grouped[f"{condition} {share}"]]
                 interval = seeds_and_mean(axes, place, found, color, horizontal=True)
-                rows[place] = f"{100 * float(share):.0f} % · {name}" if row == 0 else name
+                rows[place] = f"{100 * float(share):.0f} % poison · {name}" if row == 0 else name
                 if interval is not None:
                     described.append(f"{title}, {name}, {share}: {short(interval)}")
         axes.set_yticks(list(rows), list(rows.values()) if axes is both[0] else [""] * len(rows))
