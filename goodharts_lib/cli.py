@@ -52,6 +52,14 @@ def seed(text: str) -> int:
     return value
 
 
+def count(text: str) -> int:
+    """Parse how many: at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
 def command_config(args: argparse.Namespace, flags: Mapping[str, Any]) -> tuple[Config, str]:
     """Build the configuration of a command and say where it comes from.
 

@@ -1,4 +1,4 @@
-"""Contrasts of several conditions: weighted sums of means, such as main effects.
+"""Contrasts of several conditions: weighted sums of means, such as main effects, and their ratios.
 
 The unit is the training seed, as in `stats`, whose errors apply.
 """
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats  # type: ignore[import-untyped, unused-ignore]
+from scipy import optimize  # type: ignore[import-untyped, unused-ignore]
+from scipy import stats as scipy_stats
 
 from goodharts_lib.stats import Interval, as_floats, check_level
 
@@ -58,6 +59,65 @@ def contrast_interval(
     freedom = variance**2 / sum(p**2 / (len(c) - 1) for p, c in zip(parts, samples, strict=True))
     half = float(scipy_stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
     return Interval(estimate, estimate - half, estimate + half, level, "Welch t", n)
+
+
+def ratio_interval(
+    cells: Sequence[ArrayLike],
+    top: Sequence[float],
+    bottom: Sequence[float],
+    level: float = 0.95,
+) -> Interval:
+    """Return the ratio of two weighted sums of the cells' means, with Fieller's interval.
+
+    It holds every ratio r for which the contrast ``top - r * bottom`` may be 0, by the t interval
+    of `contrast_interval`. So it allows for an uncertain bottom, as a percentile bootstrap of few
+    seeds does not. If the bottom itself may be 0, no ratio can be excluded on either side, and the
+    ends are infinite.
+
+    Args:
+        cells: independent samples over seeds, each (n_seeds,) with at least 2.
+        top: one weight per cell.
+        bottom: one weight per cell.
+        level: nominal coverage, in (0, 1).
+
+    Raises:
+        ValueError: a sample is too small, there is not one weight per cell, or the bottom's
+            estimate is 0.
+
+    Source: Fieller 1954, doi 10.1111/j.2517-6161.1954.tb00159.x.
+    """
+    above, below = (contrast_interval(cells, weights, level) for weights in (top, bottom))
+    if below.estimate == 0:
+        raise ValueError("the bottom of a ratio must not be 0.")
+    ratio = above.estimate / below.estimate
+    low, high = -math.inf, math.inf
+    if not below.low <= 0 <= below.high:
+        sign = math.copysign(1, below.estimate)
+        under = [sign * weight for weight in bottom]  # positive, so that the contrast falls with r
+        high = _last_ratio(cells, [sign * weight for weight in top], under, ratio, level)
+        low = -_last_ratio(cells, [-sign * weight for weight in top], under, -ratio, level)
+    return Interval(ratio, low, high, level, "Fieller", below.n)
+
+
+def _last_ratio(
+    cells: Sequence[ArrayLike],
+    top: Sequence[float],
+    bottom: Sequence[float],
+    ratio: float,
+    level: float,
+) -> float:
+    """Return the largest r for which ``top - r * bottom`` may be 0; bottom is above 0 for sure."""
+
+    def reach(r: float) -> float:
+        weights = [t - r * b for t, b in zip(top, bottom, strict=True)]
+        return contrast_interval(cells, weights, level).high
+
+    step = reach(ratio) / contrast_interval(cells, bottom).estimate  # of the interval's own size
+    if step <= 1e-12 * abs(ratio):  # no seed differs from another
+        return ratio
+    while reach(ratio + step) > 0:
+        step *= 2
+    return float(optimize.brentq(reach, ratio, ratio + step, xtol=1e-9 * step))
 
 
 def effects_2x2(

@@ -1,4 +1,4 @@
-"""Fits over training runs: pairs, straight lines, censored times, zero crossings, many tests.
+"""Fits over training runs: pairs, straight lines, censored times, zero crossings.
 
 The unit is the training run: ``x`` holds the condition of each (a gap, a width) and ``y`` the one
 number measured on it.  Runs are taken as independent, also those of one seed number in several
@@ -105,8 +105,9 @@ def slope(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Line:
 
     ``x`` and ``y`` have shape (n_runs,), n_runs >= 3; several seeds at one condition repeat its x.
     Assumed: a straight relation, and independent normal errors of one variance.  So every point
-    must be a training run of its own; where one run gives several points, use
-    ``slope_over_seeds``.  Source: ``scipy.stats.linregress``.
+    must be a training run of its own; where one run gives several points, take each run's slope and
+    pass these to ``t_interval`` (Matthews et al. 1990, doi 10.1136/bmj.300.6719.230).  Source:
+    ``scipy.stats.linregress``.
     """
     check_level(level)
     places, values = _runs(x, y, minimum=3)
@@ -115,21 +116,6 @@ def slope(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Line:
     pairs = ((fit.slope, fit.stderr), (fit.intercept, fit.intercept_stderr))
     bounds = [(float(b), float(b - t * error), float(b + t * error)) for b, error in pairs]
     return Line(*(Interval(*three, level, "OLS t", n) for three in bounds))
-
-
-def slope_over_seeds(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Line:
-    """Return the mean over seeds of each seed's own least-squares line, with t intervals.
-
-    ``x`` has shape (n_x,) and ``y`` (n_seeds, n_x), n_seeds >= 2.  Each seed is a cluster: its
-    points may share any error, as several measurements of one run do.  Assumed: independent seeds
-    whose slopes are normal.  The estimates are those of ``slope``; with n_seeds - 1 degrees of
-    freedom the interval is mostly wider where nothing is shared.  Source: Matthews et al. 1990,
-    doi 10.1136/bmj.300.6719.230.
-    """
-    rows = as_floats(y, "y", ndim=2)
-    places, _ = _runs(x, rows[0], 2, "each row of y")
-    slopes, intercepts = np.polyfit(places, rows.T, 1)
-    return Line(t_interval(slopes, level), t_interval(intercepts, level))
 
 
 def _normal(z: FloatArray, died: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -242,11 +228,22 @@ def _crossing(x: FloatArray, means: FloatArray) -> FloatArray:
     return np.asarray(-np.diff(share, prepend=1, append=0) @ x)
 
 
+def _scattered(
+    sample: FloatArray, rng: np.random.Generator, p: float, resamples: int
+) -> FloatArray:
+    """Return resampled means, their scatter stretched to t: (..., n) to (resamples, ...)."""
+    n, mean = sample.shape[-1], sample.mean(axis=-1)
+    stretch = math.sqrt(n / (n - 1)) * stats.t.ppf(p, n - 1) / stats.norm.ppf(p)
+    drawn = sample[..., rng.integers(n, size=(resamples, n))].mean(axis=-1)  # (..., resamples)
+    return np.asarray(mean + stretch * (drawn.T - mean))
+
+
 def zero_crossing(
     x: ArrayLike,
     y: ArrayLike,
     rng: np.random.Generator,
     *,
+    less: ArrayLike | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
 ) -> Crossing:
@@ -260,40 +257,30 @@ def zero_crossing(
     The percentile bootstrap resamples runs within each x.  With 5 runs it covers only 84 to 92 %
     at 95 %, so each mean's scatter is stretched by what makes its own interval Student's t: then
     94 to 99 %, simulated.
+
+    ``less`` is what y is compared with, shape (n_places, n_sets), places ascending: its mean over
+    sets is subtracted. Its chance counts as well. A set has the same luck at every place, so sets
+    are resampled whole.
     """
     check_bootstrap(rng, level, resamples)
     places, values = _runs(x, y, minimum=4)
     at, p = np.unique(places), (1 + level) / 2  # (k,)
-    means, draws = [], []
-    for group in (values[places == place] for place in at):
-        n = group.size
-        if n < 2:
-            raise ValueError("y must hold at least 2 runs at each x.")
-        means.append(group.mean())
-        stretch = math.sqrt(n / (n - 1)) * stats.t.ppf(p, n - 1) / stats.norm.ppf(p)
-        deviations = group[rng.integers(n, size=(resamples, n))].mean(axis=1) - means[-1]
-        draws.append(means[-1] + stretch * deviations)
+    groups = [values[places == place] for place in at]
+    if min(group.size for group in groups) < 2:
+        raise ValueError("y must hold at least 2 runs at each x.")
+    means = np.array([group.mean() for group in groups])
+    draws = np.column_stack([_scattered(group, rng, p, resamples) for group in groups])
+    if less is not None:
+        sets = as_floats(less, "less", ndim=2)
+        if len(sets) != len(at) or sets.shape[1] < 2:
+            raise ValueError("less must hold a row for each x, and at least 2 sets.")
+        means = means - sets.mean(axis=1)
+        draws -= _scattered(sets, rng, p, resamples)
     if (sign := np.sign((at - at.mean()) @ means)) == 0:
         raise ValueError("y must rise or fall with x.")
-    crossings = _crossing(at, sign * np.column_stack(draws))
+    crossings = _crossing(at, sign * draws)
     low, high = np.quantile(crossings, [1 - p, p], method="inverted_cdf").tolist()
-    estimate, (first, *_, last) = float(_crossing(at, sign * np.array(means))), at.tolist()
+    estimate, (first, *_, last) = float(_crossing(at, sign * means)), at.tolist()
     inside = estimate if first < estimate < last else None
     bounds = low if low > first else None, high if high < last else None
     return Crossing(inside, *bounds, level, values.size)
-
-
-def holm(p_values: ArrayLike) -> FloatArray:
-    """Return Holm's adjusted p-values, in the order given: (n_tests,) to (n_tests,).
-
-    The chance of one or more false alarms among all tests with an adjusted p <= alpha is at most
-    alpha, however they depend on each other.  Pass every test that was looked at, not only those
-    reported.  Source: Holm 1979, Scandinavian Journal of Statistics 6.
-    """
-    p = as_floats(p_values, "p_values", minimum=1)
-    if p.min() < 0 or p.max() > 1:
-        raise ValueError("p_values must lie between 0 and 1.")
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    return np.minimum(adjusted, 1)

@@ -49,6 +49,20 @@ class Placement:
             "runtime.deterministic": self.deterministic,
         }
 
+    def facts(self) -> dict[str, str | int | bool]:
+        """Return what numbers depend on beside `machine`, and whether they come out the same again.
+
+        A GPU is called by its name, since another one adds in another order.
+        """
+        on_cpu = self.device.type == "cpu"
+        return {
+            "device": "cpu" if on_cpu else torch.cuda.get_device_name(self.device),
+            "precision": self.precision,
+            "memory_format": self.memory_format,
+            "threads": self.threads,
+            "repeatable": on_cpu or self.deterministic,
+        }
+
     def __str__(self) -> str:
         """One line for the user."""
         return (
@@ -138,7 +152,7 @@ def make_generators(seed: int, device: torch.device) -> dict[str, torch.Generato
 
 
 def machine() -> dict[str, str]:
-    """Describe what numbers may depend on: processor, torch, library."""
+    """Describe what numbers may depend on, beside a placement: processor, torch, library."""
     return {
         "platform": f"{platform.system()} {platform.machine()}",
         "instructions": torch.backends.cpu.get_cpu_capability(),

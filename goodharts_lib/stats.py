@@ -43,12 +43,12 @@ class Interval(NamedTuple):
         """Format as ``+1,410 [1,302, 1,518] (95 % t, n = 5)``.
 
         The estimate carries its sign.  All three numbers have as many decimals as two significant
-        digits of the half-width need.  A zero-width interval shows six significant digits.  Two
-        samples print as ``n = 5 + 4``.
+        digits of the half-width need.  An interval of no width, or of infinite width, shows six
+        significant digits.  Two samples print as ``n = 5 + 4``.
         """
         half_width = (self.high - self.low) / 2
         decimals, spec = 15, ",.6g"
-        if half_width > 1e-12 * abs(self.estimate):  # Less is rounding error.
+        if 1e-12 * abs(self.estimate) < half_width < math.inf:  # Less is rounding error.
             decimals = max(0, 1 - math.floor(math.log10(half_width)))
             spec = f",.{decimals}f"
         # Adding 0.0 turns a rounded -0.0 into 0.0.
@@ -145,17 +145,6 @@ def prediction_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
     return mean - half_width, mean + half_width
 
 
-def seed_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Return the book's default interval for one condition: ``t_interval``.
-
-    ``values`` has shape (n_seeds,).  The default is not a bootstrap because the book trains few
-    seeds.  The percentile bootstrap has neither the n - 1 correction nor the t quantile: at n = 5
-    its 95 % interval for a normal mean covers about 84 %, and BCa does no better
-    (``tests/test_stats.py``).  Source: Hesterberg 2015, doi 10.1080/00031305.2015.1089789.
-    """
-    return t_interval(values, level)
-
-
 def bootstrap_interval(
     values: ArrayLike,
     rng: np.random.Generator,
@@ -170,8 +159,12 @@ def bootstrap_interval(
     ``values`` has shape (n_seeds,), n_seeds >= 2.  Equal values give a zero-width interval.  BCa is
     undefined when leaving out one seed never changes the statistic, as for the interquartile mean
     of [0, 0, 0, 0, 9]; the result is then the percentile interval, and its ``method`` field says
-    so.  At small n both are too narrow, see ``seed_interval``.  Source: Efron 1987, doi
-    10.1080/01621459.1987.10478410, through ``scipy.stats.bootstrap``.
+    so.  Source: Efron 1987, doi 10.1080/01621459.1987.10478410, through ``scipy.stats.bootstrap``.
+
+    At small n both are too narrow, which is why the book's intervals are ``t_interval``: neither
+    has the n - 1 correction or the t quantile.  At n = 5 the 95 % percentile interval for a normal
+    mean covers about 84 %, and BCa does no better (Hesterberg 2015, doi
+    10.1080/00031305.2015.1089789).
     """
     sample = as_floats(values, "values")
     check_bootstrap(rng, level, resamples)
@@ -211,10 +204,11 @@ def stratified_bootstrap_interval(
 ) -> Interval:
     """Return a percentile interval for a statistic over several tasks.
 
+    The book has one task and does not need it; it is here for whoever compares agents over many.
     ``scores`` has shape (n_seeds, n_tasks), n_seeds >= 2.  Each resample draws n_seeds seeds with
     replacement, independently within each task, and applies ``statistic`` (called with ``axis=-1``)
     to all n_seeds * n_tasks scores.  Tasks are fixed and are never resampled.  With few seeds the
-    interval is too narrow, as in ``seed_interval``.  It holds about 16 * resamples * n_seeds *
+    interval is too narrow, as in ``bootstrap_interval``.  It holds about 16 * resamples * n_seeds *
     n_tasks bytes.  Source: Agarwal et al. 2021, arXiv:2108.13264, section 4.1.
     """
     matrix = as_floats(scores, "scores", ndim=2)
@@ -248,6 +242,7 @@ def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Inte
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     """Return P(a > b) + P(a = b) / 2 over all pairs of seeds, in [0, 1].
 
+    No page needs it, as all scores of the book have one unit; it is here for scores that have none.
     ``a`` and ``b`` have shapes (n_a,) and (n_b,), each with at least 1 seed.
     This is the Mann-Whitney statistic U / (n_a n_b) on one task.  Source:
     Agarwal et al. 2021, arXiv:2108.13264, section 4.3.
@@ -288,7 +283,7 @@ def restricted_mean(durations: ArrayLike, observed: ArrayLike, tau: float) -> fl
     Arguments as in ``kaplan_meier``; tau is finite and > 0.  The result lies in [0, tau], and is
     mean(min(T, tau)) when nothing is censored before tau.  ValueError if tau exceeds the longest
     duration and survival there is above 0: the area beyond is not identified.  Compute one per seed
-    for ``seed_interval``.  Source: Royston & Parmar 2013, doi 10.1186/1471-2288-13-152.
+    for ``t_interval``.  Source: Royston & Parmar 2013, doi 10.1186/1471-2288-13-152.
     """
     if not (math.isfinite(tau) and tau > 0):
         raise ValueError(f"tau must be finite and positive, not {tau}.")

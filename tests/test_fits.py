@@ -12,20 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import optimize, stats  # type: ignore[import-untyped, unused-ignore]
 
 from goodharts_lib.fits import (
     Crossing,
     censored_loglog_slope,
-    holm,
     paired_difference,
     slope,
-    slope_over_seeds,
     zero_crossing,
 )
-from goodharts_lib.stats import Interval, difference_interval
+from goodharts_lib.stats import Interval, difference_interval, t_interval
 
 NAN = math.nan
 
@@ -94,31 +90,14 @@ def test_a_slope_by_hand() -> None:
     assert got.slope[3:] == got.intercept[3:] == (0.95, "OLS t", 4)
 
 
-def test_a_slope_over_seeds_by_hand() -> None:
-    # Seeds of slope 1 and 2, both through (0, 1) and (0, 3): t(1, 0.75) = 1.
-    got = slope_over_seeds([0, 1, 2], [[1, 2, 3], [3, 5, 7]], level=0.5)
-    assert got.slope[:3] == pytest.approx((1.5, 1.0, 2.0))
-    assert got.intercept[:3] == pytest.approx((2.0, 1.0, 3.0))
-    assert got.slope.n == 2
-
-
-@given(st.integers(0, 10**6))
-def test_both_slopes_have_one_estimate(seed: int) -> None:
-    rng = generator(seed)
-    x, y = rng.normal(size=4), rng.normal(size=(3, 4))
-    flat, clustered = slope(np.tile(x, 3), y.ravel()), slope_over_seeds(x, y)
-    assert flat.slope.estimate == pytest.approx(clustered.slope.estimate)
-    assert flat.intercept.estimate == pytest.approx(clustered.intercept.estimate)
-
-
 X = np.array([0.0, 0.1, 0.3, 0.5, 0.9])
 
 
 def line_coverage(y: np.ndarray, truth: float) -> tuple[float, float]:
-    """Coverage of both slopes over studies y of shape (n_studies, n_seeds, n_x)."""
+    """Coverage over studies y, (n_studies, n_seeds, n_x): one line, and a t interval of slopes."""
     flat = [covers(slope(np.tile(X, len(rows)), rows.ravel()).slope, truth) for rows in y]
-    clustered = [covers(slope_over_seeds(X, rows).slope, truth) for rows in y]
-    return share(flat), share(clustered)
+    each = [covers(t_interval(np.polyfit(X, rows.T, 1)[0]), truth) for rows in y]
+    return share(flat), share(each)
 
 
 def test_slopes_cover_where_runs_are_independent() -> None:
@@ -126,13 +105,13 @@ def test_slopes_cover_where_runs_are_independent() -> None:
     assert line_coverage(y, 2.0) == pytest.approx((0.95, 0.95), abs=0.03)
 
 
-def test_only_the_clustered_slope_covers_what_seeds_share() -> None:
+def test_one_line_is_too_sure_of_what_seeds_share() -> None:
     rng = generator(4)
     own_slope = rng.normal(2, 2, size=(400, 5, 1))
-    flat, clustered = line_coverage(own_slope * X + 0.1 * rng.normal(size=(400, 5, len(X))), 2.0)
-    print(f"\nshared slopes, 5 seeds: OLS {flat:.3f}, slope per seed {clustered:.3f}")
+    flat, each = line_coverage(own_slope * X + 0.1 * rng.normal(size=(400, 5, len(X))), 2.0)
+    print(f"\nshared slopes, 5 seeds: OLS {flat:.3f}, slope per seed {each:.3f}")
     assert flat < 0.82
-    assert clustered == pytest.approx(0.95, abs=0.03)
+    assert each == pytest.approx(0.95, abs=0.03)
 
 
 # --- censored times ---------------------------------------------------------
@@ -380,35 +359,41 @@ def test_a_crossing_of_few_seeds_is_covered(n: int, noise: float, truth: float) 
     assert covered > 0.9
 
 
-# --- many tests -------------------------------------------------------------
+def test_what_is_compared_with_is_subtracted() -> None:
+    x, y = np.repeat([0.0, 1.0, 2.0], 3), np.arange(9.0)
+    sets = [[1.0, 3.0], [2.0, 4.0], [5.0, 9.0]]  # means 2, 3 and 7
+    got = zero_crossing(x, y, generator(), less=sets, resamples=10)
+    # Means 1, 4 and 7 less those: -1, 1 and 0.
+    assert got.estimate == zero_crossing(x, y - np.repeat([2.0, 3.0, 7.0], 3), generator(),
+                                         resamples=10).estimate  # fmt: skip
 
 
-def test_holm_by_hand() -> None:
-    # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, each at least the one before.
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.6, 0.7]), [1, 1])
-    np.testing.assert_allclose(holm([0.04]), [0.04])
+def test_a_crossing_with_sets_that_do_not_scatter_is_that_of_the_differences() -> None:
+    x = np.repeat(np.linspace(0, 1, 5), 4)
+    y = x + 0.3 * generator(3).normal(size=20)
+    level = [[0.45 + step] * 3 for step in range(5)]
+    got = zero_crossing(x, y + np.repeat(range(5), 4), generator(), less=level, resamples=500)
+    assert got[:3] == pytest.approx(zero_crossing(x, y - 0.45, generator(), resamples=500)[:3])
 
 
-@given(
-    st.lists(st.integers(0, 100).map(lambda k: k / 100), min_size=1, max_size=8),
-    st.integers(1, 99).map(lambda k: (k + 0.5) / 100),
-)
-def test_holm_decides_as_the_step_down_test(p_values: list[float], alpha: float) -> None:
-    # Holm 1979: go up the sorted p-values, reject while p <= alpha / (tests left), then stop.
-    rejected: set[int] = set()
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        if p_values[index] > alpha / (len(p_values) - rank):
-            break
-        rejected.add(index)
-    assert set(np.flatnonzero(holm(p_values) <= alpha)) == rejected
-
-
-def test_holm_keeps_the_chance_of_any_false_alarm() -> None:
-    p_values = generator(12).uniform(size=(4000, 5))
-    alarms = share([min(holm(row)) <= 0.1 for row in p_values])
-    assert alarms == pytest.approx(1 - 0.98**5, abs=0.02)
-    assert np.mean((p_values <= 0.1).any(axis=1)) > 0.38
+def test_a_crossing_of_what_scatters_against_what_scatters_is_covered() -> None:
+    """The luck of a set is the same at every place, and much larger than a run's."""
+    rng, plain, whole = generator(12), [], []
+    places = np.linspace(-1, 1, 7)
+    x = np.repeat(places, 5)
+    for _ in range(200):
+        y = x - 0.37 + 0.05 * rng.normal(size=x.size)
+        sets = 0.2 * rng.normal(size=5) + 0.02 * rng.normal(size=(7, 5))  # (7, 5)
+        for hits, got in (
+            (plain, zero_crossing(x, y - np.repeat(sets.mean(1), 5), rng, resamples=500)),
+            (whole, zero_crossing(x, y, rng, less=sets, resamples=500)),
+        ):
+            low = -math.inf if got.low is None else got.low
+            high = math.inf if got.high is None else got.high
+            hits.append(bool(low <= 0.37 <= high))
+    print(f"\nsets as a constant {share(plain):.3f}, sets resampled {share(whole):.3f}")
+    assert share(plain) < 0.7
+    assert share(whole) > 0.9
 
 
 # --- errors -----------------------------------------------------------------
@@ -425,10 +410,6 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: slope([1, 2], [1, 2]), "at least 3 runs"),
     (lambda: slope([1, 1, 1], [1, 2, 3]), "2 distinct"),
     (lambda: slope(GOOD, GOOD, 95), "level"),
-    (lambda: slope_over_seeds(GOOD, GOOD), "2-dimensional"),
-    (lambda: slope_over_seeds(GOOD, [GOOD]), "at least 2 seeds"),
-    (lambda: slope_over_seeds([1, 2], [GOOD, GOOD]), "same length"),
-    (lambda: slope_over_seeds([1, 1], [[1, 2], [3, 4]]), "2 distinct"),
     (lambda: censored_loglog_slope(GOOD, GOOD[:3], YES), "same length"),
     (lambda: censored_loglog_slope(GOOD, GOOD, YES[:3]), "observed must hold one"),
     (lambda: censored_loglog_slope(GOOD, GOOD, [0, 1, 2, 1]), "observed must hold one"),
@@ -445,12 +426,11 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: zero_crossing(GOOD, GOOD, generator()), "2 runs at each x"),
     (lambda: zero_crossing([1, 1, 2, 2], [1, 2, 2, 1], generator()), "rise or fall"),
     (lambda: zero_crossing([1, 1, 2], [1, 2, 2], generator()), "at least 4 runs"),
+    (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), less=[[1, 2]] * 3), "row for each x"),
+    (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), less=[[1], [2]]), "2 sets"),
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, 3), "Generator"),  # type: ignore[arg-type]
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), resamples=0), "resamples"),
     (lambda: zero_crossing([1, 1, 2, 2], GOOD, generator(), level=2), "level"),
-    (lambda: holm([]), "empty"),
-    (lambda: holm([0.1, 1.1]), "between 0 and 1"),
-    (lambda: holm([-0.1]), "between 0 and 1"),
 ]
 
 

@@ -82,7 +82,7 @@ def test_every_file_it_names_is_there() -> None:
 
 
 def test_what_the_default_network_gives_is_what_was_stored() -> None:
-    text = (results.shipped() / "quickstart.json").read_text(encoding="utf-8")
+    text = (ROOT / "tests/quickstart.json").read_text(encoding="utf-8")
     short, long = (unit["metrics"]["verification"] for unit in json.loads(text)["units"])
     assert not short["passed"]
     assert short["choice"] > 0.9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -201,3 +202,16 @@ def test_a_config_is_not_changed_by_placing_it() -> None:
     table = config.to_dict()
     place(config)
     assert config.to_dict() == table
+
+
+def test_a_placement_says_what_numbers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = place(load_config(overrides={
+        "runtime.device": "cpu", "runtime.precision": "bfloat16", "runtime.threads": 3,
+    }))  # fmt: skip
+    told = {"device": "cpu", "precision": "bfloat16", "memory_format": "channels_last",
+            "threads": 3, "repeatable": True}  # fmt: skip
+    assert here.facts() == told
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    card = replace(here, device=torch.device("cuda:1"), deterministic=False)
+    assert card.facts() == told | {"device": "card 1", "repeatable": False}
+    assert replace(card, deterministic=True).facts()["repeatable"]

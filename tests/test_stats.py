@@ -27,7 +27,6 @@ from goodharts_lib.stats import (
     prediction_interval,
     probability_of_improvement,
     restricted_mean,
-    seed_interval,
     stratified_bootstrap_interval,
     t_interval,
 )
@@ -75,6 +74,7 @@ RELAPSED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
             "+0.0 [-7.3, 7.3] (99.5 % BCa bootstrap, n = 8)",
         ),
         (Interval(0.125, 0.125, 0.125, 0.95, "t", 3), "+0.125 [0.125, 0.125] "),
+        (Interval(0.25, -INF, INF, 0.95, "Fieller", 9), "+0.25 [-inf, inf] (95 % Fieller, n = 9)"),
         (Interval(0.0, 0.0, 0.0, 0.95, "t", 3), "+0 [0, 0] (95 % t, n = 3)"),
     ],
 )
@@ -117,7 +117,7 @@ def test_iqm_lies_between_extremes(values: list[float]) -> None:
     assert min(values) - 1e-9 <= iqm(values) <= max(values) + 1e-9
 
 
-# --- t, Welch and seed intervals --------------------------------------------
+# --- t and Welch intervals --------------------------------------------------
 
 
 def test_t_interval_by_hand() -> None:
@@ -144,12 +144,6 @@ def test_prediction_interval_by_hand() -> None:
     got = prediction_interval([5, 1, 4, 2, 3])
     assert got == pytest.approx((3 - half_width, 3 + half_width), rel=1e-6)
     assert prediction_interval([1, 3], 0.5) == pytest.approx((2 - math.sqrt(3), 2 + math.sqrt(3)))
-
-
-def test_seed_interval_is_the_t_interval() -> None:
-    values = [3.0, 1.0, 4.0, 1.0, 5.0]
-    assert seed_interval(values, 0.9) == t_interval(values, 0.9)
-    assert seed_interval(values).level == 0.95
 
 
 def test_difference_by_hand() -> None:
@@ -195,7 +189,6 @@ def _as_scores(values: np.ndarray) -> np.ndarray:
 
 MAKERS: dict[str, Maker] = {
     "t": t_interval,
-    "seed": seed_interval,
     "percentile": lambda x: bootstrap_interval(x, generator(), method="percentile", resamples=200),
     "stratified": lambda x: stratified_bootstrap_interval(
         _as_scores(x), generator(), np.mean, resamples=200
@@ -469,7 +462,7 @@ def test_restricted_mean_is_the_area_under_the_curve(
 GOOD = [1.0, 2.0, 4.0]
 FLAGS = [True, False, True]
 BAD_CALLS: list[tuple[Callable[[], object], str]] = [
-    *((lambda f=f: f([]), "empty") for f in (iqm, t_interval, seed_interval)),
+    *((lambda f=f: f([]), "empty") for f in (iqm, t_interval)),
     (lambda: iqm([1, NAN]), "NaN"),
     (lambda: iqm(["a", "b"]), "real numbers"),
     (lambda: iqm([[1], [1, 2]]), "real numbers"),
@@ -479,7 +472,6 @@ BAD_CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: t_interval([[1, 2], [3, 4]]), "1-dimensional"),
     (lambda: t_interval(3.0), "1-dimensional"),
     *((lambda v=v: t_interval(GOOD, v), "level") for v in (0, 1, -1, 95, NAN)),
-    (lambda: seed_interval([1]), "at least 2 seeds"),
     (lambda: prediction_interval([1]), "at least 2 seeds"),
     (lambda: prediction_interval(GOOD, 1.0), "level"),
     (lambda: bootstrap_interval([], generator()), "empty"),
@@ -574,9 +566,9 @@ def test_welch_interval_covers_with_unequal_variances() -> None:
 
 
 def test_bootstraps_of_five_seeds_are_too_narrow() -> None:
-    # The reason why seed_interval is a t interval.
+    # The reason why the book's intervals are t intervals.
     data = generator(22).normal(size=(1500, N_SEEDS))
-    t = coverage(seed_interval, data, 0.0)
+    t = coverage(t_interval, data, 0.0)
     percentile = bootstrap_coverage("percentile", data, 0.0)
     bca = bootstrap_coverage("bca", data, 0.0)
     print(f"\nnormal, n = 5: t {t:.3f}, percentile {percentile:.3f}, BCa {bca:.3f}")
@@ -589,7 +581,7 @@ def test_bootstraps_of_five_seeds_are_too_narrow() -> None:
 
 def test_skewed_values_are_covered_less_by_every_method() -> None:
     data = generator(23).lognormal(size=(1000, N_SEEDS))
-    t = coverage(seed_interval, data, LOGNORMAL_MEAN)
+    t = coverage(t_interval, data, LOGNORMAL_MEAN)
     percentile = bootstrap_coverage("percentile", data, LOGNORMAL_MEAN)
     bca = bootstrap_coverage("bca", data, LOGNORMAL_MEAN)
     print(f"\nlognormal, n = 5: t {t:.3f}, percentile {percentile:.3f}, BCa {bca:.3f}")

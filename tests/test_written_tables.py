@@ -14,6 +14,7 @@ from training.tiny import ROOT
 
 from goodharts_lib import load_config
 from goodharts_lib.errors import UserError
+from goodharts_lib.experiments import analysis
 from goodharts_lib.stats import Interval
 from goodharts_lib.training import verification
 from goodharts_lib.training.verification import directional
@@ -141,3 +142,12 @@ def test_no_line_is_broken_within_an_interval() -> None:
     found = Interval(-1234.56, -2000.4, 0.004, 0.95, "t", 5)
     assert claims.measured(found, 0) == "−1,235 [−2,000,\N{NO-BREAK SPACE}0]"
     assert claims.measured(found, 1) == "−1,234.6 [−2,000.4,\N{NO-BREAK SPACE}0.0]"
+
+
+def test_a_run_that_never_recovered_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = next(c for c in claims.CLAIMS if c.measure is claims._recovery)
+    monkeypatch.setattr(analysis, "recovery", lambda stored: [1.2e6, 1.4e6])  # noqa: ARG005
+    assert claim.measure({}).estimate == pytest.approx(1.3)
+    monkeypatch.setattr(analysis, "recovery", lambda stored: [1.2e6, None, 1.4e6])  # noqa: ARG005
+    with pytest.raises(ValueError, match="never passed the random walk"):
+        claim.measure({})

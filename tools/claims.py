@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from goodharts_lib import fits, stats
-from goodharts_lib.experiments import analysis, cloning_story, outcomes
-from goodharts_lib.experiments.analysis import Stored, seeds
-from goodharts_lib.experiments.results import by_condition, values
+from goodharts_lib.experiments import analysis, cloning_story
+from goodharts_lib.experiments.analysis import EARLY, LATE, seeds
+from goodharts_lib.experiments.results import Stored, by_condition, values
 from goodharts_lib.plotting import optimisation, phase
 from goodharts_lib.stats import Interval
 
@@ -43,10 +43,11 @@ class Claim(NamedTuple):
 TIED = "\N{NO-BREAK SPACE}"
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 FIRST, README = 0, 11  # stand before and after the numbered pages
-END = "at.1000000"
+END = f"at.{LATE}"
 ENERGY = f"{END}.immortal.true_energy"
 PROXY_SCORE = f"{END}.immortal.proxy_score"
 MORTAL = f"{END}.mortal.true_energy"
+LAST = "at.last.immortal.true_energy"
 CLONE = "at.end.immortal.true_energy"
 GREEDY = "at.end.greedy.true_energy"
 
@@ -62,20 +63,14 @@ def _difference(more: str, less: str, path: str = ENERGY) -> Callable[[Stored], 
 
 
 def _replicated(mode: str) -> Callable[[Stored], Interval]:
-    path = f"at.{analysis.EARLY}.immortal.true_energy"  # three seeds: not enough for `_difference`
+    path = f"at.{EARLY}.immortal.true_energy"  # three seeds: not enough for `_difference`
     return lambda stored: stats.difference_interval(
         values(stored, f"ours {mode}", path), values(stored, f"sb3 {mode}", path)
     )
 
 
 def _eyes_over_wages(step: int) -> Callable[[Stored], Interval]:
-    def measure(stored: Stored) -> Interval:
-        wages, eyes, ratios = outcomes.main_effects(stored, f"at.{step}.immortal")
-        low, high = (float(q) for q in np.quantile(ratios, [0.025, 0.975]))
-        n = len(seeds(stored, "proxy", ENERGY))
-        return Interval(eyes / wages, low, high, 0.95, "bootstrap", n)
-
-    return measure
+    return lambda stored: analysis.eyes_over_wages(stored, step)
 
 
 def _border(harm: float) -> Callable[[Stored], fits.Crossing]:
@@ -85,8 +80,12 @@ def _border(harm: float) -> Callable[[Stored], fits.Crossing]:
 
 
 def _recovery(stored: Stored) -> Interval:
-    found = [steps for steps in analysis.recovery(stored) if steps is not None]
-    return stats.t_interval([steps / 1e6 for steps in found])
+    found = []
+    for steps in analysis.recovery(stored):
+        if steps is None:  # left out, it would make the others' recovery look like everybody's
+            raise ValueError("a run never passed the random walk, so the mean time is unknown.")
+        found.append(steps / 1e6)
+    return stats.t_interval(found)
 
 
 def _gap_slope(stored: Stored) -> Interval:
@@ -105,7 +104,7 @@ def _first_block(stored: Stored) -> Interval:
 
 
 def _recorded(stored: Stored) -> Interval:
-    return stats.t_interval(optimisation.recorded(stored, 300_000))
+    return stats.t_interval(optimisation.recorded(stored, EARLY))
 
 
 def _taste(stored: Stored) -> Interval:
@@ -164,13 +163,13 @@ CLAIMS = (
           _difference("proxy_sighted", "proxy")),
     Claim(5, "Main effect of the eyes on true energy, as a share of that of the wages, after "
              "300,000 steps", "two_by_two",
-          _eyes_over_wages(300_000), 2),
+          _eyes_over_wages(EARLY), 2),
     Claim(5, "Main effect of the eyes on true energy, as a share of that of the wages, after a "
-             "million steps", "two_by_two", _eyes_over_wages(1_000_000), 2),
+             "million steps", "two_by_two", _eyes_over_wages(LATE), 2),
     Claim(5, "True energy of `proxy` that could die in training, after 300,000 steps", "mortality",
-          _mean("proxy", "at.300000.immortal.true_energy")),
+          _mean("proxy", f"at.{EARLY}.immortal.true_energy")),
     Claim(5, "True energy of `proxy` that could die in training, after two million steps",
-          "mortality", _mean("proxy", "at.2000000.immortal.true_energy")),
+          "mortality", _mean("proxy", LAST)),
     Claim(5, "Training after which `proxy` that could die in it stays above the random walk, in "
              "millions of steps", "mortality", _recovery, 2),
     Claim(6, "Change of the true energy of `proxy` in its first four updates, since the untrained "
@@ -200,14 +199,14 @@ CLAIMS = (
           _taste, 3),
     Claim(8, "True energy that `proxy` has more if it could die in training, where 30 % of the "
              "items are poison",
-          "phase", _difference("mortal at 0.3", "share 0.3", "at.last.immortal.true_energy")),
+          "phase", _difference("mortal at 0.3", "share 0.3", LAST)),
     Claim(8, "*Mortal:* survival that `proxy` has more if it could die in training, where 20 % of "
              "the items are poison, in steps of 500", "phase",
           _difference("mortal at 0.2", "share 0.2", "at.last.mortal.rmst")),
     Claim(8, "True energy of `proxy` where poison reads 0.4", "interestingness",
-          _mean("poison at 0.4", "at.last.immortal.true_energy")),
+          _mean("poison at 0.4", LAST)),
     Claim(8, "True energy of `proxy` where poison reads 0.6", "interestingness",
-          _mean("poison at 0.6", "at.last.immortal.true_energy")),
+          _mean("poison at 0.6", LAST)),
     Claim(9, "Swap effect of `ground_truth` after a million steps, from 0 to 1", "two_by_two",
           _mean("ground_truth", f"{END}.swap.tv"), 2),
     Claim(9, "Swap effect of `proxy_jammed` after a million steps, from 0 to 1", "two_by_two",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from goodharts_lib import runtime, stats
-from goodharts_lib.cli import Parser, seed
+from goodharts_lib import stats
+from goodharts_lib.cli import Parser, count, seed
 from goodharts_lib.errors import one_of, run_command
 from goodharts_lib.experiments import cloning_story, engine, results, tables
 from goodharts_lib.experiments.catalog import EXPERIMENTS
@@ -42,23 +42,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    directory = _directory(args)
-    if args.markdown:
-        print(tables.reproduction_table(directory))
-        return 0
-    print(f"Results in {directory}")
-    hours = size = 0.0
-    for name, experiment in EXPERIMENTS.items():
-        total, path = len(experiment.units()), directory / f"{name}.json"
-        if not path.exists():
-            print(f"{name:<16} none of {total} units")
-            continue
-        stored = results.read(name, directory)
-        took = stored["manifest"].get("compute_seconds", 0) / 3600
-        hours, size = hours + took, size + path.stat().st_size / 1e6
-        stale = "  STALE: its definition has changed" if results.is_stale(stored) else ""
-        print(f"{name:<16} {len(stored['units'])} of {total} units, {took:.1f} h{stale}")
-    print(f"{'together':<16} {hours:.1f} h on one core, {size:.1f} MB")
+    tell = tables.reproduction_table if args.markdown else tables.status
+    print(tell(_directory(args)))
     return 0
 
 
@@ -89,32 +74,55 @@ def _draw(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
     stored = results.load_results(args.name, _directory(args))
-    here, failed = runtime.machine(), False
+    failed = not stored["units"]
+    if failed:
+        print(f"no unit of '{args.name}' is stored yet.")
     with tempfile.TemporaryDirectory() as scratch:
-        chosen = engine.verify(experiment, stored, args.units, args.seed, Path(scratch))
-        for old, new in chosen:
-            same = all(old.get(key) == new.get(key) for key in ("metrics", "curves"))
+        for old, new in engine.verify(experiment, stored, args.units, args.seed, Path(scratch)):
             known = results.values(stored, old["condition"], experiment.primary)
-            value = results.metric(new, experiment.primary)
-            inside = same or _within(value, known)
-            failed |= not (same if old["machine"] == here else inside)
-            print(f"{old['condition']} seed {old['seed']}: "
-                  + ("the same, bit for bit" if same else
-                     f"{experiment.primary} {value:,.2f}, on record "
-                     f"{results.metric(old, experiment.primary):,.2f}, "
-                     f"{'within' if inside else 'outside'} the range that seeds explain"),
-                  flush=True)  # fmt: skip
+            holds, words = compared(experiment.primary, known, old, new)
+            print(f"{old['condition']} seed {old['seed']}: {words}", flush=True)
+            failed |= not holds
     return int(failed)
 
 
-def _within(value: float, known: Sequence[float]) -> bool:
-    """Whether a value lies in the 99 % prediction interval for one more training seed."""
+def compared(
+    primary: str, known: Sequence[float], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> tuple[bool, str]:
+    """Return whether a unit that was done again holds, and what came out.
+
+    On a machine like the first one it must be the same, bit for bit. Elsewhere, and where the
+    stored unit does not say enough of its machine, its primary metric must lie in the 99 %
+    prediction interval for one more training seed.
+
+    Args:
+        primary: path of the metric that decides.
+        known: that metric of all stored seeds of the condition.
+        old: the unit as stored.
+        new: the same, done again.
+    """
+    if all(old.get(key) == new.get(key) for key in ("metrics", "curves")):
+        return True, "the same, bit for bit"
+    value, before = results.metric(new, primary), results.metric(old, primary)
+    words = f"{primary} {value:,.2f}, on record {before:,.2f}, "
+    if old["machine"] == new["machine"] and new["machine"].get("repeatable"):
+        return False, f"{words}though the machine is of the same kind"
+    if len(known) < 2:
+        return False, f"{words}and a single seed has no range to compare with"
     low, high = stats.prediction_interval(known, 0.99)
-    return low <= value <= high
+    within = low <= value <= high
+    return within, f"{words}{'within' if within else 'outside'} the range that seeds explain"
 
 
 def _directory(args: argparse.Namespace) -> Path:
     return Path(args.results_dir) if args.results_dir else results.shipped()
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if value < 1 and value != -1:
+        raise argparse.ArgumentTypeError(f"{value} is neither a number of processes nor -1")
+    return value
 
 
 def _parser() -> Parser:
@@ -127,7 +135,7 @@ def _parser() -> Parser:
     running = commands.add_parser("run", help="do the units that are missing")
     running.add_argument("name")
     running.add_argument("--results-dir", default="results", help="where results go")
-    running.add_argument("--jobs", type=int, default=-1, help="processes; -1: one per core")
+    running.add_argument("--jobs", type=_jobs, default=-1, help="processes; -1: one per core")
     running.add_argument("--dask", metavar="ADDRESS", help="scheduler that does the units")
     running.add_argument("--seeds", type=seed, nargs="+", help="only these training seeds")
     running.add_argument("--conditions", nargs="+", help="only these conditions")
@@ -157,7 +165,7 @@ def _parser() -> Parser:
 
     verify = commands.add_parser("verify", help="do random units again and compare")
     verify.add_argument("name")
-    verify.add_argument("--units", type=int, default=2, help="how many")
+    verify.add_argument("--units", type=count, default=2, help="how many")
     verify.add_argument("--seed", type=seed, default=0, help="of the choice of units")
     verify.add_argument("--results-dir", help=where)
     verify.set_defaults(command=_verify)

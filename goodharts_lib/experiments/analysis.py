@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from goodharts_lib import stats
-from goodharts_lib.contrasts import Effects, effects_2x2
-from goodharts_lib.experiments.results import by_condition, latest, values
-from goodharts_lib.modes import MODES
+from goodharts_lib.config import load_config
+from goodharts_lib.contrasts import FIRST, SECOND, Effects, effects_2x2, ratio_interval
+from goodharts_lib.experiments.results import Stored, by_condition, latest, values
+from goodharts_lib.stats import FloatArray, Interval
 
-Stored = Mapping[str, Any]
 EARLY, LATE = 300_000, 1_000_000  # training steps at which the headline is judged
 HARMS = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # h/g of the phase diagram
 MIN_SEEDS = 5  # training seeds: fewer carry no claim
+
+Scores = Mapping[str, float]  # as `evaluation.Scores` is stored
+Column = tuple[Sequence[Scores], Sequence[Scores]]  # of agents, and of random walks
 
 
 class TooFewError(ValueError):
@@ -62,28 +65,20 @@ def effects(stored: Stored, step: int, key: str = "true_energy") -> Effects:
         step: training steps at which they were judged.
         key: a score per 1,000 steps in immortal worlds.
     """
-    cells = {mode: seeds(stored, mode, f"at.{step}.immortal.{key}") for mode in MODES}
-    return effects_2x2(
-        both=cells["ground_truth"],
-        first=cells["proxy_jammed"],
-        second=cells["proxy_sighted"],
-        neither=cells["proxy"],
-    )
+    both, first, second, neither = _four_cells(stored, f"at.{step}.immortal.{key}")
+    return effects_2x2(both, first, second, neither)
 
 
-def compare(one: Stored, other: Stored, step: int) -> dict[str, stats.Interval]:
-    """Return, for each mode, true energy in one experiment minus in the other."""
-    path = f"at.{step}.immortal.true_energy"
-    return {
-        mode: stats.difference_interval(values(one, mode, path), values(other, mode, path))
-        for mode in MODES
-    }
+def eyes_over_wages(stored: Stored, step: int) -> Interval:
+    """Return the main effect of the eyes on true energy as a share of that of the wages."""
+    cells = _four_cells(stored, f"at.{step}.immortal.true_energy")
+    return ratio_interval(cells, top=SECOND, bottom=FIRST)
 
 
-def ranking(stored: Stored, step: int) -> list[str]:
-    """Return the modes by mean true energy, best first."""
-    path = f"at.{step}.immortal.true_energy"
-    return sorted(MODES, key=lambda mode: -float(np.mean(values(stored, mode, path))))
+def _four_cells(stored: Stored, path: str) -> list[list[float]]:
+    """Return a metric of the four modes: wages and eyes right, wages, eyes, neither."""
+    modes = ("ground_truth", "proxy_jammed", "proxy_sighted", "proxy")  # as contrasts has them
+    return [seeds(stored, mode, path) for mode in modes]
 
 
 def learning_times(stored: Stored) -> tuple[list[float], list[float], list[bool]]:
@@ -100,7 +95,7 @@ def learning_times(stored: Stored) -> tuple[list[float], list[float], list[bool]
     return gaps, times, seen
 
 
-def meals_share(scores: Mapping[str, float]) -> float:
+def meals_share(scores: Scores) -> float:
     """Return poison's share of meals, in [0, 1]."""
     return scores["poison"] / (scores["food"] + scores["poison"])
 
@@ -110,39 +105,61 @@ def phase_line(
 ) -> tuple[list[float], list[float]]:
     """Return poison's share of meals, and true energy minus the random walk's, for one h/g.
 
-    Immortal training never sees energy, so energy is arithmetic: g food − h poison, with g = 10;
-    moves cost both the same. One entry per unit; the share is the mean over a condition's seeds.
+    One entry per unit. The share is held at its mean over a condition's seeds. That is
+    conservative: a seed that eats more poison has less energy as well, so that where the share of
+    each seed stood, the points of all seeds would lie closer to one line, and its crossing with
+    zero would be known better.
     """
     share: list[float] = []
     gain: list[float] = []
     for meals, walked in phase_columns(stored, prefix).values():
-        energy = [10 * (m["food"] - harm * m["poison"]) for m in meals]
-        aimless = float(np.mean([10 * (m["food"] - harm * m["poison"]) for m in walked]))
         share += [float(np.mean([meals_share(m) for m in meals]))] * len(meals)
-        gain += [e - aimless for e in energy]
+        gain += (worth(meals, harm) - worth(walked, harm).mean()).tolist()
     return share, gain
 
 
-def phase_columns(
-    stored: Stored, prefix: str = "share"
-) -> dict[float, tuple[list[Mapping[str, float]], list[Mapping[str, float]]]]:
+def worth(scores: Sequence[Scores], harm: ArrayLike) -> FloatArray:
+    """Return what meals bring per 1,000 steps, g food − h poison at the shipped g.
+
+    Immortal training never sees energy, so one agent serves every h; moves cost all agents alike.
+
+    Args:
+        scores: food and poison per 1,000 steps, one for each agent.
+        harm: h/g, one or many, (...).
+
+    Returns:
+        (..., n_scores).
+    """
+    food, poison = (np.array([score[key] for score in scores]) for key in ("food", "poison"))
+    return load_config().items.food_energy * (food - np.multiply.outer(harm, poison))
+
+
+def phase_columns(stored: Stored, prefix: str = "share") -> dict[float, Column]:
     """Return, for each poison share of items, the agents' scores and the random walks'.
 
     Args:
         stored: of the phase experiment.
         prefix: "share" for agents trained immortal, "mortal at" for the others.
     """
-    columns = {}
-    grouped = by_condition(stored["units"])
-    for name, units in grouped.items():
-        if not name.startswith(prefix):
-            continue
-        share = name.removeprefix(prefix).strip()
-        walk = grouped.get(f"random at {share}", [])
-        if walk:
-            meals, walked = ([last(unit)["immortal"] for unit in both] for both in (units, walk))
-            columns[float(share)] = (meals, walked)
-    return dict(sorted(columns.items()))
+    columns: dict[float, Column] = {}
+    walks = phase_units(stored, "random at")
+    for share, units in phase_units(stored, prefix).items():
+        if share in walks:
+            meals, walked = (
+                [last(unit)["immortal"] for unit in both] for both in (units, walks[share])
+            )
+            columns[share] = (meals, walked)
+    return columns
+
+
+def phase_units(stored: Stored, prefix: str) -> dict[float, list[Mapping[str, Any]]]:
+    """Return the units of all conditions called ``PREFIX SHARE``, by the share of their names."""
+    found = {
+        float(name.removeprefix(prefix)): units
+        for name, units in by_condition(stored["units"]).items()
+        if name.startswith(prefix)
+    }
+    return dict(sorted(found.items()))
 
 
 def recovery(stored: Stored, condition: str = "proxy") -> list[float | None]:

@@ -7,13 +7,15 @@ written down; none of them is used here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from goodharts_lib.behaviors.scripted import SCRIPTED
+from goodharts_lib.config import load_config
 from goodharts_lib.experiments import cloning
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.engine import Condition, Experiment
-from goodharts_lib.experiments.measures import agent_unit
+from goodharts_lib.experiments.measures import agent_unit, background
 from goodharts_lib.modes import MODES
 
 FIVE = tuple(range(200, 205))
@@ -25,8 +27,9 @@ GAPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 NOISES = (0.02, 0.05, 0.1, 0.2)
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)  # poison among all items
 MORTAL_SHARES = (0.1, 0.2, 0.3)  # around the critical share of the shipped prices, 0.25
-ITEMS = 185  # the mean of the training range: 125 food and 60 poison
 LURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)  # interestingness of poison
+
+_experiment = partial(Experiment, measure=agent_unit, background=background)
 
 
 def _overrides(mode: str, steps: int, network: str = "small_cnn", **more: Any) -> dict[str, Any]:
@@ -92,10 +95,10 @@ def _gap(gap: float, scale: float = 1.0, noise: float = 0.0) -> dict[str, Any]:
     }
 
 
-def _counts(share: float) -> dict[str, Any]:
-    """Item counts with a share of poison, in training and in evaluation."""
-    poison = round(share * ITEMS)
-    food = ITEMS - poison
+def _counts(share: float, items: int) -> dict[str, Any]:
+    """Item counts with a share of poison among so many, in training and in evaluation."""
+    poison = round(share * items)
+    food = items - poison
     return {
         "training__min_food": food,
         "training__max_food": food,
@@ -113,89 +116,92 @@ def _replication() -> Experiment:
         settings = {"overrides": _overrides(mode, EARLY), "judge": [EARLY]}
         conditions.append(Condition(f"ours {mode}", settings, FIVE[:3]))
         conditions.append(Condition(f"sb3 {mode}", settings | {"peer": True}, FIVE[:3]))
-    return Experiment(
+    return _experiment(
         name="replication",
         question="Do two independent implementations of PPO tell the same story?",
         primary=f"at.{EARLY}.immortal.true_energy",
         conditions=tuple(conditions),
-        measure=agent_unit,
+        needs=(("stable_baselines3", "bench"), ("gymnasium", "gym")),
     )
 
 
 def _two_by_two() -> Experiment:
-    return Experiment(
+    return _experiment(
         name="two_by_two",
         question="Is it what the agent sees, or what it is paid?",
         primary=f"at.{LATE}.immortal.true_energy",
         conditions=_modes(dict.fromkeys(MODES, TEN), MOMENTS, check="cascade")
         + _walks(TEN, (EARLY, LATE), *SCRIPTED),
-        measure=agent_unit,
+        needs=(("captum", "experiments"),),
     )
 
 
 def _two_by_two_base() -> Experiment:
-    return Experiment(
+    return _experiment(
         name="two_by_two_base",
         question="Does the default network agree with the small one on the four cells?",
         primary=f"at.{EARLY}.immortal.true_energy",
         conditions=_modes(
             dict.fromkeys(MODES, FIVE), (100_000, EARLY), check="verify", network="base_cnn"
         ),
-        measure=agent_unit,
+        cut="Planned to 1 M steps; done to 300,000 for time.",
     )
 
 
 def _mortality() -> Experiment:
     judge = (100_000, EARLY, 600_000, LATE, 1_500_000, 2_000_000)
     seeds = dict.fromkeys(MODES, FIVE) | {"proxy": TEN}
-    return Experiment(
+    return _experiment(
         name="mortality",
         question="What does death teach?",
-        primary="at.2000000.immortal.true_energy",
-        conditions=_modes(seeds, judge, agent__mortal=True)
-        + _walks(TEN, (2_000_000,), "random"),
-        measure=agent_unit,
+        primary="at.last.immortal.true_energy",
+        conditions=_modes(seeds, judge, agent__mortal=True) + _walks(TEN, judge[-1:], "random"),
     )
 
 
 def _gaps() -> Experiment:
     plain = [Condition(f"gap {gap:g}", _gap(gap), FIVE) for gap in GAPS]
     larger = [
-        Condition(f"gap {gap:g} seen as {10 * gap:g}", _gap(gap, scale=10.0), FIVE)
+        Condition(f"gap {gap:g} seen as {10 * gap:g}", _gap(gap, scale=10.0), FIVE[:2])
         for gap in (0.01, 0.02)
     ]
     noisy = [
         Condition(f"gap 0.1 noise {noise:g}", _gap(0.1, noise=noise), FIVE) for noise in NOISES
     ]
     walks = _walks(FIVE, ("end",), "random", "eat_everything")
-    return Experiment(
+    return _experiment(
         name="gap",
         question="How long does it take to learn a difference that is hard to see?",
         primary="at.end.immortal.poison",
         conditions=(*plain, *larger, *noisy, *walks),
-        measure=agent_unit,
+        cut="Planned with a fifth level of noise, 0.01, left out for time; and with five seeds "
+        "where the gap is seen ten times as large: two are enough, since each learns at the very "
+        "step of the agent whose gap is that large.",
     )
 
 
 def _phase() -> Experiment:
-    steps = EARLY  # `proxy` has long stopped changing
+    # Not the end of learning: from here to 1 M steps `proxy` still loses some 60 of true energy.
+    steps, world = EARLY, load_config().evaluation
+    items = world.food + world.poison  # as many as the mean of the training range
     conditions: list[Condition] = []
     for share in SHARES:
-        counts = _counts(share)
+        counts = _counts(share, items)
         overrides = _overrides("proxy", steps, **counts)
         settings = {"overrides": overrides, "judge": [steps], "curve_every": 4}
         conditions.append(Condition(f"share {share:g}", settings, FIVE))
         conditions += _walks(FIVE, (steps,), "random", suffix=f" at {share:g}", **counts)
     for share in MORTAL_SHARES:
-        overrides = _overrides("proxy", LATE, agent__mortal=True, **_counts(share))
+        overrides = _overrides("proxy", LATE, agent__mortal=True, **_counts(share, items))
         settings = {"overrides": overrides, "judge": [LATE], "curve_every": 12}
         conditions.append(Condition(f"mortal at {share:g}", settings, FIVE))
-    return Experiment(
+    return _experiment(
         name="phase",
         question="When does a good-enough proxy turn harmful?",
         primary="at.last.immortal.true_energy",  # mortal agents train for longer
         conditions=tuple(conditions),
-        measure=agent_unit,
+        cut="Planned to 500,000 steps; done to 300,000 for time, and to 1 M for the agents that "
+        "die, because death teaches late.",
     )
 
 
@@ -208,33 +214,30 @@ def _lures() -> Experiment:
         )
         settings = {"overrides": overrides, "judge": [steps], "curve_every": 6}
         conditions.append(Condition(f"poison at {lure:g}", settings, FIVE))
-    return Experiment(
+    return _experiment(
         name="interestingness",
         question="How right must a proxy be?",
         primary=f"at.{steps}.immortal.true_energy",
         conditions=tuple(conditions),
-        measure=agent_unit,
     )
 
 
 def _cloning() -> Experiment:
-    return Experiment(
+    return _experiment(
         name="cloning",
         question="Does copying an expert well mean living well?",
         primary="at.end.immortal.true_energy",
         conditions=cloning.conditions(FIVE),
-        measure=agent_unit,
     )
 
 
 def _shaping_off() -> Experiment:
     seeds = dict.fromkeys(MODES, FIVE)
-    return Experiment(
+    return _experiment(
         name="shaping_off",
         question="Do the conclusions rest on the shaping of the reward?",
         primary=f"at.{LATE}.immortal.true_energy",
         conditions=_modes(seeds, (EARLY, LATE), training__shaping=False),
-        measure=agent_unit,
     )
 
 

@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from goodharts_lib import runtime
 from goodharts_lib.config import load_config
 from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.experiments.engine import Condition
-from goodharts_lib.experiments.measures import judge
+from goodharts_lib.experiments.measures import VISITED_WORLDS, judge
 from goodharts_lib.training.cloning import EpochRecord, pacing, poison_adjacent, visit
 from goodharts_lib.training.collect import walk
 from goodharts_lib.training.train import Cloner
@@ -34,7 +35,6 @@ DAGGER = {"cloning.dagger_rounds": 5, "cloning.epochs": 4}
 LONGER = {"cloning.epochs": 14}
 SYNTHETIC = 0.2  # made-up samples for each real one: poison is rarely near an expert
 WEIGHT = 5.0  # of what eats, or of what sees an item: most steps do neither
-VISITED_WORLDS = 20  # episodes of each clone's own walk: 10,000 states, like the held-out ones
 CURVES = ("samples", "loss", "train_accuracy", "accuracy", "accuracy_food_in_view",
           "cross_entropy", "true_energy_sampled", "true_energy_greedy")  # fmt: skip
 
@@ -112,6 +112,7 @@ def clone_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
         ``metrics``: ``at.end``, see `judge`; ``last_epoch``, see `EpochRecord`; ``expert``, its
         scores in the clone's immortal worlds with its ``poison_adjacent`` and ``pacing``; and
         ``visited``, ``sampled`` and ``greedy``, see `Visit`. ``curves``: columns over epochs.
+        ``placement``.
     """
     changed = {"cloning.expert": settings["expert"], "runtime.threads": 1}
     cloner = Cloner(load_config(overrides={**settings["overrides"], **changed}), seed)
@@ -131,7 +132,8 @@ def clone_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
         | {"poison_adjacent": poison_adjacent(usual), "pacing": pacing(followed)},
         "visited": visited,
     }
-    return {"metrics": metrics, "curves": curves(result.history)}
+    placement = runtime.place(config).facts()
+    return {"metrics": metrics, "curves": curves(result.history), "placement": placement}
 
 
 def curves(history: tuple[EpochRecord, ...]) -> dict[str, list[float | None]]:

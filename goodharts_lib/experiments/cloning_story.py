@@ -8,21 +8,23 @@ go together, so a difference between conditions is Welch's; two numbers of one c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from scipy.stats import spearmanr
 
+from goodharts_lib import fits
 from goodharts_lib.errors import one_of
 from goodharts_lib.experiments import results
-from goodharts_lib.experiments.analysis import Stored, seeds
+from goodharts_lib.experiments.analysis import seeds
 from goodharts_lib.experiments.cloning import conditions
+from goodharts_lib.experiments.results import Stored
 from goodharts_lib.stats import Interval, difference_interval, t_interval
 
 Decoding = Literal["sampled", "greedy"]
 INTERVENTIONS = (  # a reason, a condition, and the same without that reason
     ("no negative examples", "omniscient_seeker 10000", "omniscient_seeker 10000 synthetic"),
     ("no negative examples", "food_only 1000", "food_only 1000 synthetic"),
-    # DAgger takes more steps of Adam than a plain clone; what is called longer takes as many.
     ("distributional shift", "omniscient_seeker 10000 longer", "omniscient_seeker 10000 DAgger"),
     ("distributional shift", "food_only 10000 longer", "food_only 10000 DAgger"),
     ("distributional shift", "food_only 1000 longer", "food_only 1000 DAgger"),
@@ -49,9 +51,16 @@ def mean(stored: Stored, condition: str, path: str) -> Interval:
 
 
 def paired(stored: Stored, condition: str, path: str, minus: str) -> Interval:
-    """Return the mean difference of two metrics of one and the same unit."""
-    pairs = zip(seeds(stored, condition, path), seeds(stored, condition, minus), strict=True)
-    return t_interval([a - b for a, b in pairs])
+    """Return the mean difference of two metrics of one and the same unit.
+
+    The interval's method names the correlation over seeds that pairing rests on; where one metric
+    has no spread there is none, and the interval is the other's.
+    """
+    one, other = seeds(stored, condition, path), seeds(stored, condition, minus)
+    if 1 in (len(set(one)), len(set(other))):
+        return t_interval([a - b for a, b in zip(one, other, strict=True)])
+    difference, correlation = fits.paired_difference(one, other)
+    return difference._replace(method=f"paired t, correlation {correlation.estimate:.2f}")
 
 
 class Accuracy(NamedTuple):
@@ -165,10 +174,11 @@ class DistributionalShift(NamedTuple):
 class CopyingIsNotSurviving(NamedTuple):
     """How well does the expert itself live, and what of it does a copy keep?
 
-    True energy per 1,000 steps in the same immortal worlds, and the expert's minus the clone's.
+    True energy per 1,000 steps in the same immortal worlds, and the expert's minus the clone's. The
+    expert has one number: no training seed, and the same worlds beside every clone.
     """
 
-    expert: Interval
+    expert: float
     clone: Interval
     shortfall: Interval
 
@@ -197,15 +207,10 @@ class Evidence(NamedTuple):
 def evidence(stored: Stored, condition: str) -> Evidence:
     """Return what speaks for each reason in the clones of one condition."""
 
-    def of(path: str) -> Interval:
-        return mean(stored, condition, path)
-
-    def minus(path: str, other: str) -> Interval:
-        return paired(stored, condition, path, other)
-
     def gap(where: str) -> Interval:
         return minus(f"{where}.ceiling", f"{where}.accuracy")
 
+    of, minus = partial(mean, stored, condition), partial(paired, stored, condition)
     energy = "at.end.immortal.true_energy"
     return Evidence(
         NoNegativeExamples(
@@ -222,7 +227,7 @@ def evidence(stored: Stored, condition: str) -> Evidence:
             gap_greedy=gap("visited.greedy.imitation"),
         ),
         CopyingIsNotSurviving(
-            expert=of("expert.true_energy"),
+            expert=of("expert.true_energy").estimate,
             clone=of(energy),
             shortfall=minus("expert.true_energy", energy),
         ),
@@ -271,10 +276,7 @@ def interventions(stored: Stored) -> tuple[Effect, ...]:
 
 
 def table(stored: Stored) -> str:
-    """Return all conditions as a Markdown table: means over training seeds with 95 % t intervals.
-
-    Conditions with a single seed are left out; an expert imitates nobody.
-    """
+    """Return all conditions of more than one seed in Markdown, means with 95 % t intervals."""
     grouped = results.by_condition(stored["units"])
     lines = [
         "| condition | seeds | " + " | ".join(title for title, _, _ in COLUMNS) + " |",

@@ -6,6 +6,7 @@ a run loses the units in flight, and running it again does only what is missing.
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import subprocess
 import time
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from goodharts_lib import runtime
-from goodharts_lib.config import load_config
 from goodharts_lib.errors import UserError, one_of
 from goodharts_lib.experiments import results
 
 Measure = Callable[[Mapping[str, Any], int, Path], dict[str, Any]]
+Background = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,13 @@ class Experiment:
         question: what it asks, in one sentence.
         primary: the metric that decides, as a path into a unit's metrics.
         conditions: the grid.
-        measure: ``measure(settings, seed, scratch)`` does one unit and returns its ``metrics`` and,
-            if there are any, its ``curves``, all plain values. `scratch` is a folder in which it
-            may keep what lets it continue after an interruption.
+        measure: ``measure(settings, seed, scratch)`` does one unit and returns its ``metrics``, its
+            ``placement``, what they depend on beside `runtime.machine`, and, if there are any, its
+            ``curves``, all plain values. `scratch` is a folder in which it may keep what lets it
+            continue after an interruption.
+        background: from a condition's settings to what else decides its numbers, plain values.
+        needs: modules without which `measure` fails, and the extras that bring them.
+        cut: what was planned larger, and why it was not done so; empty if nothing was.
     """
 
     name: str
@@ -56,6 +61,9 @@ class Experiment:
     primary: str
     conditions: tuple[Condition, ...]
     measure: Measure
+    background: Background
+    needs: tuple[tuple[str, str], ...] = ()
+    cut: str = ""
 
     def units(self) -> list[tuple[Condition, int]]:
         """Return all units: seed by seed, so that early results cover the grid."""
@@ -76,18 +84,26 @@ class Experiment:
 
         Seeds are not part of it: more of them make a result better, not another one.
         """
-        conditions = {}
-        for condition in self.conditions:
-            config = load_config(overrides=condition.settings.get("overrides")).to_dict()
-            del config["runtime"]  # where numbers are computed, not which
-            if "expert" not in condition.settings:
-                del config["cloning"]  # only clones read it
-            conditions[condition.name] = {"settings": dict(condition.settings), "config": config}
         return {
             "name": self.name,
             "measure": f"{self.measure.__module__}.{self.measure.__qualname__}",
-            "conditions": conditions,
+            "conditions": {
+                c.name: {"settings": dict(c.settings)} | self.background(c.settings)
+                for c in self.conditions
+            },
         }
+
+    def require(self) -> None:
+        """Refuse to begin where the end would fail.
+
+        Raises:
+            UserError: a module that the experiment needs is not installed.
+        """
+        for module, extra in self.needs:
+            if importlib.util.find_spec(module) is None:
+                raise UserError(
+                    f"'{self.name}' needs {module}: pip install 'goodharts-lib[{extra}]'."
+                )
 
 
 def run(
@@ -105,25 +121,21 @@ def run(
     Args:
         experiment: which.
         directory: results go to ``{directory}/{name}.json``.
-        jobs: local processes at a time; -1 for one per core.
+        jobs: local processes at a time, or -1 for one per core.
         dask: address of a Dask scheduler that does the units instead.
         seeds: only these training seeds.
         conditions: only these conditions.
         tell: gets a line for every unit.
 
     Raises:
-        UserError: the results there belong to another definition, or cannot be written.
+        UserError: there is no such condition or seed, a module is missing, or the results there
+            belong to another definition or cannot be written.
     """
+    wanted = _chosen(experiment, seeds, conditions)
+    experiment.require()
     stored = results.open_for_writing(experiment.definition(), directory)
-    wanted = [experiment.condition(name).name for name in conditions or ()]
     done = {(unit["condition"], unit["seed"]) for unit in stored["units"]}
-    todo = [
-        (condition, seed)
-        for condition, seed in experiment.units()
-        if (condition.name, seed) not in done
-        and (not wanted or condition.name in wanted)
-        and (seeds is None or seed in seeds)
-    ]
+    todo = [(condition, seed) for condition, seed in wanted if (condition.name, seed) not in done]
     tell(f"{experiment.name}: {len(todo)} units to do, {len(done)} done")
     scratch = directory / f"{experiment.name}.unfinished"
     start = time.monotonic()
@@ -138,6 +150,28 @@ def run(
     if scratch.is_dir() and not any(scratch.iterdir()):
         scratch.rmdir()
     return stored
+
+
+def _chosen(
+    experiment: Experiment, seeds: Sequence[int] | None, conditions: Sequence[str] | None
+) -> list[tuple[Condition, int]]:
+    """Return the units of some seeds and conditions; None stands for all of them.
+
+    Raises:
+        UserError: there is no such condition or seed, or they never come together.
+    """
+    units = experiment.units()
+    known = dict.fromkeys(str(seed) for _, seed in units)
+    names = [experiment.condition(name).name for name in conditions or ()]
+    numbers = [int(one_of("training seed", str(seed), known)) for seed in seeds or ()]
+    chosen = [
+        (condition, seed)
+        for condition, seed in units
+        if condition.name in (names or (condition.name,)) and seed in (numbers or (seed,))
+    ]
+    if not chosen:
+        raise UserError(f"'{experiment.name}' has no unit of these conditions and these seeds.")
+    return chosen
 
 
 def _compute(
@@ -170,28 +204,41 @@ def do_unit(measure: Measure, condition: Condition, seed: int, scratch: Path) ->
         "condition": condition.name,
         "seed": seed,
         "seconds": round(time.monotonic() - start, 1),
-        "machine": runtime.machine(),
-        "commit": _commit(),
+        "machine": runtime.machine() | measured.pop("placement"),
+        "commit": commit_of(Path(__file__)),
         **measured,
     }
 
 
-def _commit() -> str | None:
-    """Return the commit of the library's checkout, or None where it is installed without one."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
+def commit_of(file: Path) -> str | None:
+    """Return the commit of the checkout that holds a file, marked if anything was edited since.
+
+    None where git is missing or does not know the file: the library may be installed inside a
+    checkout that is not its own.
+    """
+    known = ["ls-files", "--error-unmatch", file.name]
+    commit = ["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    told = ""
     try:
-        done = subprocess.run(  # noqa: S603 (a fixed command)
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        for words in (known, commit):
+            told = subprocess.run(  # noqa: S603 (fixed commands)
+                ["git", *words],  # noqa: S607 (whichever git there is)
+                cwd=file.parent, capture_output=True, text=True, check=True,
+            ).stdout  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return told.strip()
 
 
 def verify(
     experiment: Experiment, stored: Mapping[str, Any], count: int, seed: int, scratch: Path
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Do `count` random stored units again, and yield each stored one with its repetition."""
+    """Do `count` random stored units again, and yield each stored one with its repetition.
+
+    Raises:
+        UserError: a module is missing, or a stored condition is none of the experiment's.
+    """
+    experiment.require()
     units = sorted(stored["units"], key=lambda unit: (unit["condition"], unit["seed"]))
     for unit in random.Random(seed).sample(units, min(count, len(units))):
         condition = experiment.condition(unit["condition"])
@@ -199,14 +246,13 @@ def verify(
 
 
 def _manifest(stored: Mapping[str, Any]) -> dict[str, Any]:
-    machines: list[dict[str, str]] = []
+    machines: list[dict[str, Any]] = []
     for unit in stored["units"]:
         if unit["machine"] not in machines:
             machines.append(unit["machine"])
     return {
         "machines": machines,
         "commits": sorted({unit["commit"] for unit in stored["units"] if unit.get("commit")}),
-        "threads": 1,
         "compute_seconds": round(sum(unit["seconds"] for unit in stored["units"])),
         "checksum": results.checksum(stored["units"]),
     }

@@ -16,6 +16,7 @@ from goodharts_lib.behaviors.scripted import ScriptedAgent
 from goodharts_lib.config import load_config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
+from goodharts_lib.networks.registry import get_network
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -24,11 +25,56 @@ from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_vie
 from goodharts_lib.training.verification import verify
 
 CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
+# What decides a unit's numbers beside the configuration; see `background`.
 WINDOW = 5  # updates over which an agent must behave as learned
 POISON_SHARE = 0.05  # of its meals: at most, to count as learned
+MEALS = 20.0  # per 1,000 steps: at least, to count as learned
 CASCADE_VIEWS = 50
 CASCADE_METHODS = ("gradient", "integrated_gradients", "guided_backprop", "grad_cam")
-MEALS = 20.0  # per 1,000 steps: at least, to count as learned
+VISITED_WORLDS = 20  # episodes of each clone's own walk: 10,000 states, like the held-out ones
+
+
+def background(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides a unit's numbers beside its settings, its seed and its machine.
+
+    Args:
+        settings: as for `agent_unit`.
+
+    Returns:
+        ``config``, without what does not matter to the unit, and with the learning rate that a
+        network brings; ``protocol``, the numbers of this module that play a part. Plain values.
+    """
+    kind = _kind(settings)
+    config = load_config(overrides=settings["overrides"]).to_dict()
+    del config["runtime"]  # where numbers are computed, not which
+    if kind != "clone":
+        del config["cloning"]  # only clones read it
+    train = config["training"]
+    if kind != "scripted" and train["learning_rate"] == "auto":
+        train["learning_rate"] = get_network(train["network"]).learning_rate
+    return {"config": config, "protocol": _protocol(kind, cascade=bool(settings.get("cascade")))}
+
+
+def _protocol(kind: str, *, cascade: bool) -> dict[str, Any]:
+    known: dict[str, Any] = {"evaluation_seed": EVALUATION_SEED}
+    if kind in ("trained", "clone"):
+        known["swap_views"] = N_VIEWS
+    if kind == "clone":
+        known["visited_worlds"] = VISITED_WORLDS
+    if kind == "trained":
+        known["learned"] = {"updates": WINDOW, "poison_share": POISON_SHARE, "meals": MEALS}
+    if cascade:
+        known["cascade"] = {"views": CASCADE_VIEWS, "methods": list(CASCADE_METHODS)}
+    return known
+
+
+def _kind(settings: Mapping[str, Any]) -> str:
+    """Return what a unit is of: a scripted agent, a clone, a peer, or one that we train."""
+    if "scripted" in settings:
+        return "scripted"
+    if "expert" in settings:
+        return "clone"
+    return "peer" if settings.get("peer") else "trained"
 
 
 def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
@@ -46,16 +92,13 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
 
     Returns:
         ``metrics``: ``at`` (step: scores, see `judge`), ``learned_at`` (steps, or None if it never
-        told food from poison) and ``total_steps``; ``curves``: columns over training.
+        told food from poison) and ``total_steps``; ``curves``: columns over training;
+        ``placement``.
     """
-    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
     scratch.mkdir(parents=True, exist_ok=True)
     kept = scratch / f"{_key(settings, seed)}.checkpoint.safetensors"
-    if kept.exists():
-        trainer, facts = checkpoint.load_checkpoint(kept)
-        rows, at = facts["rows"], facts["at"]
-    else:
-        trainer, rows, at = PPOTrainer(config, seed), [], {}
+    trainer, rows, at = _begun(settings, seed, kept)
+    interval = trainer.config.training.checkpoint_interval
     steps = trainer.steps_per_update
     moments = settings.get("judge", ())
     judged = {math.ceil(step / steps): step for step in moments if step != "end"}
@@ -68,7 +111,7 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
             if settings.get("verify"):
                 scores["verification"] = fitness(trainer.policy())
             at[str(judged[record.update])] = scores
-        if record.update % config.training.checkpoint_interval == 0:
+        if record.update % interval == 0:
             checkpoint.save_checkpoint(kept, trainer, {"rows": rows, "at": at})
 
     def should_stop() -> bool:
@@ -81,7 +124,19 @@ def train_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[st
     if settings.get("cascade"):
         metrics["cascade"] = cascade(result.policy)
     kept.unlink(missing_ok=True)
-    return {"metrics": metrics, "curves": curves(rows, settings.get("curve_every", 1))}
+    columns = curves(rows, settings.get("curve_every", 1))
+    return {"metrics": metrics, "curves": columns, "placement": trainer.placement.facts()}
+
+
+def _begun(
+    settings: Mapping[str, Any], seed: int, kept: Path
+) -> tuple[PPOTrainer, list[list[float]], dict[str, Any]]:
+    """Return a trainer, its rows and its scores so far: those that were kept, or new ones."""
+    if kept.exists():
+        trainer, facts = checkpoint.load_checkpoint(kept)
+        return trainer, facts["rows"], facts["at"]
+    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
+    return PPOTrainer(config, seed), [], {}
 
 
 def walk_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
@@ -93,13 +148,17 @@ def walk_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
         seed: of the worlds.
         scratch: unused.
     """
-    config = load_config(overrides=settings["overrides"])
+    there = {"runtime.device": "cpu", "runtime.precision": "float32", "runtime.threads": 1}
+    config = load_config(overrides={**settings["overrides"], **there})
+    placement = runtime.place(config)
+    runtime.apply(placement)
     agent = ScriptedAgent(settings["scripted"], config)
     scores = {
         "immortal": asdict(evaluate(agent, config, EVALUATION_SEED + seed, immortal=True)),
         "mortal": asdict(evaluate(agent, config, EVALUATION_SEED + seed)),
     }
-    return {"metrics": {"at": {str(step): scores for step in settings["judge"]}}}
+    at = {str(step): scores for step in settings["judge"]}
+    return {"metrics": {"at": at}, "placement": placement.facts()}
 
 
 def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:  # noqa: ARG001
@@ -112,8 +171,10 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
     """
     from goodharts_lib.experiments import sb3  # an extra
 
-    config = load_config(overrides={**settings["overrides"], "runtime.threads": 1})
-    runtime.apply(runtime.place(config))
+    there = {"runtime.precision": "float32", "runtime.threads": 1}  # it knows no other precision
+    config = load_config(overrides={**settings["overrides"], **there})
+    placement = runtime.place(config)
+    runtime.apply(placement)
     model = sb3.build(config, seed)
     model.learn(config.training.timesteps)
     peer = sb3.Peer(model, config)
@@ -121,21 +182,16 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
         "immortal": asdict(evaluate(peer, config, EVALUATION_SEED, immortal=True)),
         "mortal": asdict(evaluate(peer, config, EVALUATION_SEED)),
     }
-    return {"metrics": {"at": {str(settings["judge"][-1]): scores}}}
+    at = {str(settings["judge"][-1]): scores}
+    return {"metrics": {"at": at}, "placement": placement.facts()}
 
 
 def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
     """Do the unit that fits: of a scripted agent, a clone, a peer, or one that we train."""
-    unit = train_unit
-    if "scripted" in settings:
-        unit = walk_unit
-    elif "expert" in settings:
-        from goodharts_lib.experiments.cloning import clone_unit  # it judges as this module does
+    from goodharts_lib.experiments.cloning import clone_unit  # it judges as this module does
 
-        unit = clone_unit
-    elif settings.get("peer"):
-        unit = peer_unit
-    return unit(settings, seed, scratch)
+    units = {"scripted": walk_unit, "clone": clone_unit, "peer": peer_unit, "trained": train_unit}
+    return units[_kind(settings)](settings, seed, scratch)
 
 
 def judge(policy: LearnedPolicy, *, thorough: bool) -> dict[str, Any]:
@@ -173,7 +229,9 @@ def fitness(policy: LearnedPolicy) -> dict[str, float | bool]:
 def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:
     """Return, for each method and randomised layer, how like the trained map its map still is.
 
-    Spearman's rank correlation over cells of the signed maps, mean over views.
+    Spearman's rank correlation over cells of the signed maps, mean over views. Views and new
+    weights are one draw, the same for every training seed: what differs between seeds is the
+    trained agent alone.
     """
     draw = runtime.make_generators(EVALUATION_SEED, policy.device)
     views = sample_views(policy.config, CASCADE_VIEWS, draw["world"], (Cell.FOOD, Cell.POISON))
@@ -214,5 +272,6 @@ def curves(rows: list[list[float]], every: int) -> dict[str, list[float]]:
 
 
 def _key(settings: Mapping[str, Any], seed: int) -> str:
-    text = json.dumps([settings, seed], sort_keys=True)
+    """Return a name for an unfinished unit, another one as soon as its numbers would be others."""
+    text = json.dumps([settings, background(settings), seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,17 +5,14 @@ Each prediction has a number that would refute it; `outcome_of` compares it with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import outcomes, results
 from goodharts_lib.experiments.analysis import TooFewError
+from goodharts_lib.experiments.results import Stored
 from goodharts_lib.experiments.verdicts import Outcome
-
-Stored = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,21 +38,28 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Untested:
-    """A prediction that no experiment tests yet."""
+    """A prediction that no experiment tests yet.
+
+    Attributes:
+        key: its number.
+        claim: what we expect.
+        known: what other experiments have shown of it, a sentence.
+    """
 
     key: str
     claim: str
-
-
-Verdict = Literal["confirmed", "refuted", "undecided", "not run", "stale"]
+    known: str = ""
 
 
 def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
-    """Return what was measured, and the verdict."""
-    try:
-        stored = results.read(prediction.experiment, directory)
-    except UserError:
+    """Return what was measured, and the verdict, which may also be "not run" or "stale".
+
+    Raises:
+        UserError: the results are damaged.
+    """
+    if not results.file_of(prediction.experiment, directory).exists():
         return "", "not run"
+    stored = results.read(prediction.experiment, directory)
     if results.is_stale(stored):
         return "", "stale"
     try:
@@ -225,7 +229,8 @@ PREDICTIONS: tuple[Prediction, ...] = (
 
 UNTESTED = (
     Untested("P6", "Without a learned reward model or a super-stimulus there is no hump: true "
-             "energy goes straight up or straight down."),
+             "energy goes straight up or straight down.",
+             "Page 6 shows already that it is wrong for short lives and for death."),
     Untested("P9", "An ensemble of proxies does nothing against a variable that all omit."),
     Untested("P10", "The share of true reward that mends the proxy lies within a factor of 2 of "
              "the formula."),

@@ -12,7 +12,10 @@ from typing import Any
 
 from goodharts_lib.errors import UserError, nearest
 
-FIELDS = ("definition", "definition_hash", "units", "manifest")
+Stored = Mapping[str, Any]  # what a results file holds, as `load_results` returns it
+
+FIELDS = {"definition": dict, "definition_hash": str, "units": list, "manifest": dict}
+UNIT = {"condition": str, "seed": int, "seconds": int | float, "machine": dict, "metrics": dict}
 
 
 def shipped() -> Path:
@@ -49,7 +52,7 @@ def read(name: str, directory: Path) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    path = directory / f"{name}.json"
+    path = file_of(name, directory)
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -58,18 +61,34 @@ def read(name: str, directory: Path) -> dict[str, Any]:
             from error  # fmt: skip
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged or cannot be read.") from error
-    if not isinstance(stored, dict) or any(field not in stored for field in FIELDS):
+    if not _has(stored, FIELDS):
         raise UserError(f"{path} is not a results file: it needs {', '.join(FIELDS)}.")
+    if not all(_has(unit, UNIT) for unit in stored["units"]):
+        raise UserError(f"{path} is damaged: a unit needs {', '.join(UNIT)}.")
     if stored["units"] and stored["manifest"].get("checksum") != checksum(stored["units"]):
         raise UserError(f"{path} is damaged: its units do not have the checksum on record.")
+    if stored["definition_hash"] != hashed(stored["definition"]):
+        raise UserError(f"{path} is damaged: its definition does not have the hash on record.")
     return stored
+
+
+def _has(entry: Any, fields: Mapping[str, Any]) -> bool:
+    """Whether something is an object with these fields, each of its kind."""
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(field), kind) for field, kind in fields.items()
+    )
+
+
+def file_of(name: str, directory: Path) -> Path:
+    """Return where the results of an experiment lie, if there are any."""
+    return directory / f"{name}.json"
 
 
 def is_stale(stored: Mapping[str, Any]) -> bool:
     """Whether the experiment that made these results is defined differently today."""
     from goodharts_lib.experiments.catalog import EXPERIMENTS  # the catalog needs this module
 
-    experiment = EXPERIMENTS.get(stored["definition"]["name"])
+    experiment = EXPERIMENTS.get(stored["definition"].get("name"))
     return experiment is None or stored["definition_hash"] != hashed(experiment.definition())
 
 
@@ -82,7 +101,7 @@ def open_for_writing(definition: dict[str, Any], directory: Path) -> dict[str, A
     from goodharts_lib.training.ppo.checkpoint import probe_directory  # loads torch
 
     probe_directory(directory)
-    path = directory / f"{definition['name']}.json"
+    path = file_of(definition["name"], directory)
     if not path.exists():
         return {
             "definition": definition,
@@ -104,7 +123,7 @@ def write(stored: dict[str, Any], directory: Path) -> None:
     lines = ",\n".join(json.dumps(unit) for unit in stored["units"])  # a line each: small diffs
     head = {key: stored[key] for key in FIELDS if key != "units"}
     text = json.dumps(head, indent=1)[:-2] + f',\n "units": [\n{lines}\n ]\n}}\n'
-    write_whole(directory / f"{stored['definition']['name']}.json", text.encode())
+    write_whole(file_of(stored["definition"]["name"], directory), text.encode())
 
 
 def metric(unit: Mapping[str, Any], path: str) -> float:

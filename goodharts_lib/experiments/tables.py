@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from goodharts_lib import stats
 from goodharts_lib.experiments import results
 from goodharts_lib.experiments.analysis import last
 from goodharts_lib.experiments.catalog import EXPERIMENTS
-from goodharts_lib.experiments.results import by_condition
+from goodharts_lib.experiments.engine import Experiment
+from goodharts_lib.experiments.results import Stored, by_condition
 
 COLUMNS = {
     "food": "food",
@@ -22,7 +23,7 @@ COLUMNS = {
 }
 
 
-def scores_table(stored: Mapping[str, Any]) -> str:
+def scores_table(stored: Stored) -> str:
     """Return what the agents of every condition were last judged to be, in mortal worlds if there.
 
     Means over training seeds with 95 % t intervals; a scripted agent has no training seeds, so its
@@ -56,34 +57,78 @@ def cell(found: Sequence[float], *, learned: bool) -> str:
     return shown.replace("-", "−")
 
 
-def reproduction_table(directory: Path) -> str:
-    """Return, for every experiment, the command that makes it, and what is stored of it.
+class Progress(NamedTuple):
+    """How much of an experiment is stored.
 
-    Hours are those that the stored units took together, each on one core. A checksum is the one
-    in the results file, over the units' numbers, shortened to 12 digits.
+    Attributes:
+        done: units of its grid that are stored.
+        total: units of its grid.
+        hours: that the stored units took together, each on one core.
+        megabytes: size of the file.
+        checksum: over the units' numbers, shortened to 12 digits; empty if nothing is stored.
+        stale: whether its definition has changed since.
+    """
+
+    done: int
+    total: int
+    hours: float
+    megabytes: float
+    checksum: str
+    stale: bool
+
+    def __str__(self) -> str:
+        """As ``3 of 20, stale``."""
+        return f"{self.done} of {self.total}{', stale' if self.stale else ''}"
+
+
+def progress(experiment: Experiment, directory: Path) -> Progress:
+    """Return how much of an experiment is stored in a folder.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    grid = {(condition.name, seed) for condition, seed in experiment.units()}
+    path = results.file_of(experiment.name, directory)
+    if not path.exists():
+        return Progress(0, len(grid), 0.0, 0.0, "", stale=False)
+    stored = results.read(experiment.name, directory)
+    units, manifest = stored["units"], stored["manifest"]
+    return Progress(
+        done=len(grid & {(unit["condition"], unit["seed"]) for unit in units}),
+        total=len(grid),
+        hours=manifest.get("compute_seconds", 0) / 3600,
+        megabytes=path.stat().st_size / 1e6,
+        checksum=manifest["checksum"][:12] if units else "",
+        stale=results.is_stale(stored),
+    )
+
+
+def status(directory: Path) -> str:
+    """Return, line by line, what is done of every experiment, and what was cut."""
+    found = {name: progress(experiment, directory) for name, experiment in EXPERIMENTS.items()}
+    lines = [f"Results in {directory}"]
+    for name, one in found.items():
+        lines.append(f"{name:<16} {one} units, {one.hours:.1f} h")
+        if EXPERIMENTS[name].cut:
+            lines.append(f"{'':<16} {EXPERIMENTS[name].cut}")
+    hours, size = (sum(getattr(p, key) for p in found.values()) for key in ("hours", "megabytes"))
+    lines.append(f"{'together':<16} {hours:.1f} h on one core, {size:.1f} MB")
+    return "\n".join(lines)
+
+
+def reproduction_table(directory: Path) -> str:
+    """Return, for every experiment, the command that makes it, what is stored, and what was cut.
 
     Args:
         directory: where results lie.
     """
     lines = [
-        "| what it asks | command | units stored | hours | checksum |",
-        "|---|---|---|---|---|",
+        "| what it asks | command | units stored | hours | checksum | cut, and why |",
+        "|---|---|---|---|---|---|",
     ]
     for name, experiment in EXPERIMENTS.items():
-        cells = [experiment.question, f"`run {name}`"]
-        cells += _stored_cells(name, len(experiment.units()), directory)
-        lines.append("| " + " | ".join(cells) + " |")
+        one = progress(experiment, directory)
+        cells = [experiment.question, f"`run {name}`", str(one)]
+        cells += [f"{one.hours:.2f}", f"`{one.checksum}`"] if one.checksum else ["", ""]
+        lines.append("| " + " | ".join([*cells, experiment.cut or "nothing"]) + " |")
     return "\n".join(lines)
-
-
-def _stored_cells(name: str, total: int, directory: Path) -> list[str]:
-    """Return how many units are stored, the hours they took, and their checksum."""
-    if not (directory / f"{name}.json").exists():
-        return [f"0 of {total}", "", ""]
-    stored = results.read(name, directory)
-    manifest = stored["manifest"]
-    done = f"{len(stored['units'])} of {total}"
-    if results.is_stale(stored):
-        done += ", stale"
-    hours = f"{manifest.get('compute_seconds', 0) / 3600:.2f}"
-    return [done, hours, f"`{manifest['checksum'][:12]}`" if stored["units"] else ""]

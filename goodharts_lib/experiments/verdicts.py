@@ -1,7 +1,8 @@
 """How a claim is judged by an interval: confirmed, refuted or left open.
 
-A claim that something is below a limit is confirmed if the whole 95 % interval over training seeds
-lies below it, refuted if the whole interval lies above it, and undecided otherwise.
+A claim that something lies between two limits, of which one may be infinite, is confirmed if the
+whole 95 % interval over training seeds lies there, refuted if all of it lies on one side, and
+undecided otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from goodharts_lib.experiments.analysis import MIN_SEEDS, TooFewError
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
 
-
 class Outcome(NamedTuple):
     """What was measured, in words, and whether the prediction held."""
 
@@ -23,29 +23,14 @@ class Outcome(NamedTuple):
     verdict: Verdict
 
 
-def below(interval: stats.Interval, limit: float, words: str = "") -> Outcome:
-    """Judge the claim that a quantity is below a limit."""
-    verdict: Verdict = "undecided"
-    if interval.high < limit:
-        verdict = "confirmed"
-    elif interval.low > limit:
-        verdict = "refuted"
-    return Outcome(f"{words}{interval}", verdict)
-
-
 def inside(interval: stats.Interval, low: float, high: float, words: str = "") -> Outcome:
-    """Judge the claim that a quantity lies between two limits."""
+    """Judge the claim that a quantity lies between two limits, either of which may be infinite."""
     verdict: Verdict = "undecided"
     if low < interval.low and interval.high < high:
         verdict = "confirmed"
     elif interval.high < low or interval.low > high:
         verdict = "refuted"
     return Outcome(f"{words}{interval}", verdict)
-
-
-def minus(interval: stats.Interval) -> stats.Interval:
-    """Return the interval of the same quantity with its sign turned."""
-    return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
 
 
 def worst(verdicts: Sequence[str]) -> Verdict:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.results import Stored, values
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.style import (
     Drawn,
@@ -21,8 +20,6 @@ from goodharts_lib.plotting.style import (
     steps_axis,
 )
 from goodharts_lib.plotting.training import training_curves
-
-Stored = Mapping[str, Any]
 
 BESIDE = ("random", "eat_everything", "food_only")  # scripted agents to compare with
 EFFECTS = {  # what an effect is, and its colour
@@ -204,13 +201,14 @@ def cascade_picture(stored: Stored) -> Drawn:
             left.append(mean[layers.index("network_fc")])
         axes.axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
         axes.set_ylim(-0.5, 1.05)
-        axes.set_title(method.replace("_", " "), fontsize="medium")
+        title = "Grad-CAM" if method == "grad_cam" else method.replace("_", "\n")
+        axes.set_title(title, fontsize="medium")
         names = [layer.removeprefix("network_").replace("_", " ") for layer in layers]
-        axes.set_xticks(range(len(layers)), names, rotation=60)
+        axes.set_xticks(range(len(layers)), names, rotation=90, fontsize="small")
         if axes is not every[0]:
             axes.set_yticklabels([])
         described.append(f"{method.replace('_', ' ')} {min(left):+.2f} to {max(left):+.2f}")
-    every[0].set_ylabel("rank correlation")
+    every[0].set_ylabel("signed rank correlation")
     label_ends(every[-1], ends)
     return figure, (
         "For each saliency method, the rank correlation of its map with the trained agent's as "

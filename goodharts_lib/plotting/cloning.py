@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +14,10 @@ from goodharts_lib.behaviors.action_space import ACTIONS, N_ACTIONS
 from goodharts_lib.environments.render import view_rgb
 from goodharts_lib.experiments import cloning_story, results
 from goodharts_lib.experiments.cloning import SAMPLES
+from goodharts_lib.experiments.results import Stored
 from goodharts_lib.plotting.style import WIDTH, Drawn, label_ends, panels, seeds_and_mean, short
 from goodharts_lib.stats import t_interval
 
-Stored = Mapping[str, Any]
 Columns = Mapping[str, Sequence[float]]  # over epochs, as in `unit["curves"]`
 
 DECODINGS = {"sampled": "#AA7700", "greedy": "#332288"}  # how an action is chosen

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.results import Stored, values
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.style import Drawn, in_steps, panels, seeds_and_mean, short, steps_axis
 
-Stored = Mapping[str, Any]
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # name: mode: a number per seed
 
 DEATH_TELLS = (  # of an agent: in words, and where it is stored
@@ -50,12 +48,14 @@ def beside(groups: Groups, title: str) -> Drawn:
 
 def replication_picture(stored: Stored) -> Drawn:
     """Draw our PPO beside stable-baselines3's."""
-    path = "at.300000.immortal.true_energy"
+    path = f"at.{analysis.EARLY}.immortal.true_energy"
     groups = {
         name: {mode: values(stored, f"{key} {mode}", path) for mode in MODES}
         for name, key in (("ours", "ours"), ("SB3", "sb3"))
     }
-    return beside(groups, "True energy after 300,000 steps of two implementations of PPO")
+    return beside(
+        groups, f"True energy after {analysis.EARLY:,} steps of two implementations of PPO"
+    )
 
 
 def agreement_picture(small: Stored, base: Stored, step: int) -> Drawn:

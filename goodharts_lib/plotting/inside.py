@@ -27,43 +27,34 @@ CELL_PIXELS = 24
 
 
 def brightness_picture(
-    ratios: Mapping[str, Mapping[str, float]], moved: Mapping[str, float]
+    ratios: Mapping[str, Mapping[str, float]], moved: Mapping[str, Mapping[str, float]]
 ) -> Drawn:
-    """Draw how bright poison is in each agent's maps, beside how much a swap moves its policy.
+    """Draw how bright poison is in each agent's maps, beside how much exchanges move its policy.
 
     Args:
         ratios: agent to method, of `METHOD_MARKS`, to the brightness of a poison cell divided by
             that of a food cell.
-        moved: agent to the probability moved when the nearest food becomes poison, in [0, 1].
+        moved: agent to exchange, named as it is labelled, to the probability that it moves, in
+            [0, 1].
     """
-    figure, (left, right) = panels(2, 0.9 + 0.45 * len(ratios))
+    figure, (left, right) = panels(2, 0.9 + 0.65 * len(ratios))
     names = list(ratios)[::-1]
     methods = [name for name in METHOD_MARKS if name in ratios[names[0]]]
     for place, name in enumerate(names):
         color = AGENT_COLORS.get(name, "black")
-        for row, method in enumerate(methods):
-            height = place + 0.12 * ((len(methods) - 1) / 2 - row)
-            left.plot(
-                ratios[name][method], height, METHOD_MARKS[method], color=color, markersize=6,
-                alpha=0.8, markeredgewidth=0,
-            )  # fmt: skip
-        right.barh(place, moved[name], height=0.45, color=color)
-        right.annotate(
-            f"{moved[name]:.2f}", (moved[name], place), xytext=(4, 0),
-            textcoords="offset points", va="center", color=color, fontsize="small",
-        )  # fmt: skip
+        _marks(left, place, [(method, ratios[name][method]) for method in methods], color)
+    _draw_exchanges(right, {name: moved[name] for name in names})
     for axes in (left, right):
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         axes.set_ylim(-0.5, len(names) - 0.5)
     left.set_yticks(range(len(names)), names)
-    right.set_yticks([])
     for label in left.get_yticklabels():
         label.set_color(AGENT_COLORS.get(label.get_text(), "black"))
     left.set_title("The picture: how bright is poison?", fontsize="medium", loc="left")
     left.set_xlabel("brightness of poison / of food")
-    right.set_title("The test: does it mind poison?", fontsize="medium", loc="left")
-    right.set_xlabel("probability moved by a swap")
+    right.set_title("The test: what does it mind?", fontsize="medium", loc="left")
+    right.set_xlabel("probability moved")
     for method in methods:
         left.plot([], [], METHOD_MARKS[method], color="#7F7F7F", label=method.replace("_", " "))
     figure.legend(
@@ -72,14 +63,40 @@ def brightness_picture(
     )  # fmt: skip
     said = [
         f"{name} {min(ratios[name].values()):.2f} to {max(ratios[name].values()):.2f} over the "
-        f"methods, and {moved[name]:.2f} moved"
+        f"methods; {', '.join(f'{words} {share:.2f}' for words, share in moved[name].items())}"
         for name in ratios
     ]
     return figure, (
         "For each agent, left, the brightness of a poison cell in its saliency maps divided by "
-        "that of a food cell, a mark for each method; right, a bar: the probability moved when "
-        f"the nearest food becomes poison. {'; '.join(said)}."
+        "that of a food cell, a mark for each method; right, a bar for each exchange in the cell "
+        f"of the nearest food: the probability that it moves. {'. '.join(said)}."
     )
+
+
+def _draw_exchanges(axes: Axes, moved: Mapping[str, Mapping[str, float]]) -> None:
+    """Draw a bar for each exchange, a group for each agent, the first agent lowest."""
+    ticks = {}
+    for place, (name, exchanges) in enumerate(moved.items()):
+        color, height = AGENT_COLORS.get(name, "black"), 0.75 / len(exchanges)
+        for row, (words, share) in enumerate(exchanges.items()):
+            here = place + height * ((len(exchanges) - 1) / 2 - row)
+            axes.barh(here, share, height=0.8 * height, color=color, alpha=1 if row == 0 else 0.5)
+            axes.annotate(
+                f"{share:.2f}", (share, here), xytext=(4, 0), textcoords="offset points",
+                va="center", fontsize="small",
+            )  # fmt: skip
+            ticks[here] = words
+    axes.set_yticks(list(ticks), list(ticks.values()), fontsize="small")
+
+
+def _marks(axes: Axes, place: float, found: Sequence[tuple[str, float]], color: str) -> None:
+    """Draw a mark for each method's number, one below the other about a place."""
+    for row, (method, ratio) in enumerate(found):
+        height = place + 0.12 * ((len(found) - 1) / 2 - row)
+        axes.plot(
+            ratio, height, METHOD_MARKS[method], color=color, markersize=6, alpha=0.8,
+            markeredgewidth=0,
+        )  # fmt: skip
 
 
 def edits_picture(policies: Sequence[LearnedPolicy], views: Mapping[str, Tensor]) -> Drawn:
@@ -110,7 +127,7 @@ def edits_picture(policies: Sequence[LearnedPolicy], views: Mapping[str, Tensor]
             best = int(chances.argmax())
             words = f"{ACTIONS[best].name} {float(chances[best]):.2f}"
             first = axes is row[0]
-            axes.set_xlabel("as it is" if first else f"moved {far:.2f}", fontsize="small")
+            axes.set_xlabel("" if first else f"moved {far:.2f}", fontsize="small")
             said.append(f"{title}, {words}" + ("" if first else f", moved {far:.2f}"))
         name = policy.name
         row[0].set_ylabel(name, color=AGENT_COLORS.get(name, "black"), fontsize="medium")

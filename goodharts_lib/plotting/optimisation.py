@@ -8,14 +8,15 @@ for the best number would be given back the luck that was found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from goodharts_lib import stats
 from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.config import load_config
 from goodharts_lib.experiments import analysis
+from goodharts_lib.experiments.results import Stored
 from goodharts_lib.plotting.style import (
     Drawn,
     label_ends,
@@ -25,7 +26,6 @@ from goodharts_lib.plotting.style import (
     steps_axis,
 )
 
-Stored = Mapping[str, Any]
 Record = Mapping[str, Sequence[float]]  # the curves of one run, an entry per update
 
 UNTRAINED, BLOCK, BLOCKS = 2, 4, 6  # updates
@@ -129,20 +129,25 @@ def first_meals_picture(stored: Stored) -> Drawn:
         first = stats.t_interval(change[:, 0])
         described.append(f"{mode} {short(first)} in the first block, {change[:, -1].mean():,.0f} "
                          f"in the last, and a share of {share.mean():.2f}")  # fmt: skip
+    items = load_config().items
+    harmless = items.food_energy / (items.food_energy - items.poison_energy)  # p*
+    run = analysis.runs(stored, ["proxy"])["proxy"][0]
+    last = run["total_steps"][UNTRAINED + BLOCK * BLOCKS - 1]
     left.axhline(0, color=LINE, linewidth=1, zorder=0)
     left.set_title("True energy since it began", fontsize="medium", loc="left")
     left.set_ylabel("per 1,000 steps")
-    right.axhline(0.25, color=LINE, linewidth=1, linestyle="--", zorder=0)
+    right.axhline(harmless, color=LINE, linewidth=1, linestyle="--", zorder=0)
     right.set_ylim(0.2, 0.42)
-    right.annotate("p* = 0.25", (0.02, 0.25), xycoords=("axes fraction", "data"), xytext=(0, -11),
-                   textcoords="offset points", color="#7F7F7F", fontsize="small")  # fmt: skip
+    right.annotate(f"p* = {harmless:g}", (0.02, harmless), xycoords=("axes fraction", "data"),
+                   xytext=(0, -11), textcoords="offset points", color="#7F7F7F",
+                   fontsize="small")  # fmt: skip
     right.set_title("Poison's share of meals", fontsize="medium", loc="left")
     for axes, names in zip((left, right), ends, strict=True):
         steps_axis(axes)
         label_ends(axes, names, size="small")
     return figure, (
-        "Change of true energy and poison's share of meals over the first 210,000 training steps, "
-        f"a dot per seed and 95 % intervals. {'; '.join(described)}."
+        f"Change of true energy and poison's share of meals over the first {last:,} training "
+        f"steps, a dot per seed and 95 % intervals. {'; '.join(described)}."
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,17 +12,16 @@ from goodharts_lib import fits
 from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.config import load_config
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import by_condition, metric
+from goodharts_lib.experiments.analysis import phase_units
+from goodharts_lib.experiments.results import Stored, by_condition, metric
 from goodharts_lib.plotting.style import Drawn, panels, seeds_and_mean, short
 from goodharts_lib.ruin import lifetime
-
-Stored = Mapping[str, Any]
 
 MOST = 1500.0  # per 1,000 steps: beyond it all colours are alike
 POINTS = {"+10 / −30 (ours)": 3.0, "+15 / −10": 10 / 15}  # h/g of two sets of prices
 BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
-OURS = 60 / 185  # poison's share of items in the world of evaluation
 PROXY, RANDOM = MODE_COLORS["proxy"], MODE_COLORS["random"]
+MORTAL = "#332288"  # `proxy` that could die in training, beside the one that could not
 
 
 def phase_picture(stored: Stored) -> Drawn:
@@ -34,26 +32,10 @@ def phase_picture(stored: Stored) -> Drawn:
     """
     figure, (axes,) = panels(1, 4.6)
     columns = analysis.phase_columns(stored)
-    harms = np.geomspace(0.25, 12, 80)
     place = np.array(
         [np.mean([analysis.meals_share(m) for m in meals]) for meals, _ in columns.values()]
     )
-    gain = np.array([_gains(meals, walked, harms) for meals, walked in columns.values()])
-    middle = (place[1:] + place[:-1]) / 2
-    edges = np.concatenate([[2 * place[0] - middle[0]], middle, [2 * place[-1] - middle[-1]]])
-    half = np.sqrt(harms[1] / harms[0])
-    mesh = axes.pcolormesh(
-        edges, np.append(harms / half, harms[-1] * half), gain.T, cmap="PuOr",
-        norm=TwoSlopeNorm(0, -MOST, MOST),
-    )  # fmt: skip
-    bar = figure.colorbar(mesh, ax=axes, extend="both", pad=0.02)
-    bar.set_label("true energy minus random walk's, per 1,000 steps")
-    axes.plot(1 / (1 + harms), harms, color="black", linewidth=2)
-    axes.annotate(
-        "p* = g / (g + h), drawn before any data", (1 / 1.9, 0.9), xytext=(-60, -70),
-        textcoords="offset points", fontsize="small", ha="center", bbox=BOX,
-        arrowprops={"arrowstyle": "-"},
-    )  # fmt: skip
+    _map(axes, columns.values(), place)
     said = []
     for harm in analysis.HARMS:
         crossing = fits.zero_crossing(*analysis.phase_line(stored, harm), np.random.default_rng(0))
@@ -65,16 +47,15 @@ def phase_picture(stored: Stored) -> Drawn:
         axes.plot([low, high], [harm, harm], color="black", linewidth=1.5)
         axes.plot(crossing.estimate, harm, "o", color="black", markersize=5)
         said.append(f"h/g {harm:g}: {crossing.estimate:.2f} against {1 / (1 + harm):.2f}")
-    ours = float(np.interp(OURS, list(columns), place))
+    world = load_config().evaluation
+    share = world.poison / (world.food + world.poison)
+    ours = float(np.interp(share, list(columns), place))
     for name, harm in POINTS.items():
         axes.plot(ours, harm, "*", color="black", markersize=11, markeredgecolor="white")
         axes.annotate(name, (ours, harm), xytext=(10, 0), textcoords="offset points",
                       fontsize="small", va="center", bbox=BOX)  # fmt: skip
-    axes.set_yscale("log")
     axes.set_yticks(analysis.HARMS, [f"{harm:g}" for harm in analysis.HARMS])
     axes.minorticks_off()
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(harms[0], harms[-1])
     axes.set_xlabel("poison's share of meals")
     axes.set_ylabel("harm of poison over energy of food, h/g")
     return figure, (
@@ -84,15 +65,36 @@ def phase_picture(stored: Stored) -> Drawn:
     )
 
 
-def _gains(
-    meals: list[Mapping[str, float]], walked: list[Mapping[str, float]], harms: np.ndarray
-) -> np.ndarray:
-    """Return the mean gain in true energy for each h/g: (n_harms,)."""
-    ours, theirs = (
-        np.mean([[s["food"], s["poison"]] for s in scores], axis=0) for scores in (meals, walked)
-    )
-    food, poison = ours - theirs
-    return np.asarray(10 * (food - harms * poison))
+def _map(axes: Axes, columns: Iterable[analysis.Column], place: np.ndarray) -> None:
+    """Colour the plane by what agents gain over the walk, and draw the line of the prices.
+
+    Args:
+        axes: empty.
+        columns: scores of agents and walks at each share of poison.
+        place: (n_columns,), poison's share of the agents' meals.
+    """
+    harms = np.geomspace(0.25, 12, 80)
+    gain = np.array(
+        [analysis.worth(a, harms).mean(1) - analysis.worth(w, harms).mean(1) for a, w in columns]
+    )  # (n_columns, n_harms)
+    middle = (place[1:] + place[:-1]) / 2
+    edges = np.concatenate([[2 * place[0] - middle[0]], middle, [2 * place[-1] - middle[-1]]])
+    half = np.sqrt(harms[1] / harms[0])
+    mesh = axes.pcolormesh(
+        edges, np.append(harms / half, harms[-1] * half), gain.T, cmap="PuOr",
+        norm=TwoSlopeNorm(0, -MOST, MOST),
+    )  # fmt: skip
+    bar = axes.figure.colorbar(mesh, ax=axes, extend="both", pad=0.02)
+    bar.set_label("true energy minus random walk's, per 1,000 steps")
+    axes.plot(1 / (1 + harms), harms, color="black", linewidth=2)
+    axes.annotate(
+        "p* = g / (g + h), drawn before any data", (1 / 1.9, 0.9), xytext=(-60, -70),
+        textcoords="offset points", fontsize="small", ha="center", bbox=BOX,
+        arrowprops={"arrowstyle": "-"},
+    )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(harms[0], harms[-1])
 
 
 def field_shares(stored: Stored) -> dict[float, float]:
@@ -112,15 +114,13 @@ def columns(stored: Stored, condition: str, path: str) -> dict[float, list[float
     Args:
         stored: of the phase experiment.
         condition: "share" for the agents, "random at" for the walks.
-        path: below ``at.STEP``, such as ``mortal.rmst``.
+        path: below ``at.last``, such as ``mortal.rmst``.
     """
-    grouped = by_condition(stored["units"])
-    found = {}
-    for name, share in sorted(field_shares(stored).items()):
-        units = grouped[f"{condition} {name:g}"]
-        last = max(units[0]["metrics"]["at"], key=int)
-        found[share] = [metric(unit, f"at.{last}.{path}") for unit in units]
-    return found
+    shares = field_shares(stored)
+    return {
+        shares[name]: [metric(unit, f"at.last.{path}") for unit in units]
+        for name, units in phase_units(stored, condition).items()
+    }
 
 
 def diet(stored: Stored, condition: str) -> dict[float, tuple[float, float]]:
@@ -131,11 +131,15 @@ def diet(stored: Stored, condition: str) -> dict[float, tuple[float, float]]:
 
 
 def border(stored: Stored, path: str) -> fits.Crossing:
-    """Return the share of items at which a score of the agents falls below the random walk's."""
+    """Return the share of items at which a score of the agents falls below the random walk's.
+
+    Its interval is over training seeds and over the sets of fields in which the walk was judged.
+    """
     ours, walk = columns(stored, "share", path), columns(stored, "random at", path)
     places = [x for x, found in ours.items() for _ in found]
-    more = [value - float(np.mean(walk[x])) for x, found in ours.items() for value in found]
-    return fits.zero_crossing(places, more, np.random.default_rng(0))
+    scores = [value for found in ours.values() for value in found]
+    walked = [walk[x] for x in ours]  # ascending
+    return fits.zero_crossing(places, scores, np.random.default_rng(0), less=walked)
 
 
 def appetite(stored: Stored) -> dict[float, list[float]]:
@@ -204,13 +208,12 @@ def borders_picture(stored: Stored) -> Drawn:
                 axes.plot(at, game, color="black", linewidth=0.8)
         if first is not None and second is not None:
             axes.axvspan(100 * second, 100 * first, color="#E69F00", alpha=0.15, linewidth=0)
+            axes.annotate("gains more,\nlives less", (50 * (first + second), 0.03), ha="center",
+                          xycoords=("data", "axes fraction"), fontsize="small")  # fmt: skip
         axes.set_xlabel("poison's share of items, %")
         axes.set_title(title, fontsize="small", loc="left")
     both[0].axhline(0, color="#BBBBBB", linewidth=1, zorder=0)
     _name(both[0], {"proxy": (10, 1500, PROXY), "random": (45, 60, RANDOM)})
-    if first is not None:
-        both[0].annotate("gains more,\nlives less", (100 * first - 1, -2900), ha="right",
-                         fontsize="x-small")  # fmt: skip
     _name(both[1], {"proxy": (32, 140, PROXY), "random": (42, 350, RANDOM)})
     return figure, f"Two charts over poison's share of items. {'; '.join(described)}."
 
@@ -220,8 +223,8 @@ def taught_picture(stored: Stored) -> Drawn:
     figure, both = panels(2, 3.6)
     grouped = by_condition(stored["units"])
     shares = [name.split()[-1] for name in grouped if name.startswith("mortal at")]
-    kinds = (("walk", "random at", RANDOM), ("never died", "share", "#E69F00"),
-             ("could die", "mortal at", PROXY))  # fmt: skip
+    kinds = (("walk", "random at", RANDOM), ("never died", "share", PROXY),
+             ("could die", "mortal at", MORTAL))  # fmt: skip
     titles = ("True energy per 1,000 steps, nobody dies", "Survival in steps, of 500")
     paths = ("at.last.immortal.true_energy", "at.last.mortal.rmst")
     described, rows = [], {}
@@ -231,7 +234,7 @@ def taught_picture(stored: Stored) -> Drawn:
                 place = -(4 * group + row)
                 found = [metric(unit, path) for unit in grouped[f"{condition} {share}"]]
                 interval = seeds_and_mean(axes, place, found, color, horizontal=True)
-                rows[place] = f"{100 * float(share):.0f} % · {name}" if row == 0 else name
+                rows[place] = f"{100 * float(share):.0f} % poison · {name}" if row == 0 else name
                 if interval is not None:
                     described.append(f"{title}, {name}, {share}: {short(interval)}")
         axes.set_yticks(list(rows), list(rows.values()) if axes is both[0] else [""] * len(rows))

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,13 +18,12 @@ from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.contrasts import contrast_interval
 from goodharts_lib.experiments import predictions
 from goodharts_lib.experiments.analysis import EARLY, LATE
-from goodharts_lib.experiments.results import values
+from goodharts_lib.experiments.results import Stored, values
 from goodharts_lib.experiments.verdicts import inside
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting.compared import beside
 from goodharts_lib.plotting.style import WIDTH, Drawn, label_ends, panels
 
-Stored = Mapping[str, Any]
 Shares = Mapping[str, float]  # of each verdict
 
 VERDICTS = {  # a verdict to its colour
@@ -34,7 +32,7 @@ VERDICTS = {  # a verdict to its colour
     "refuted": "#E69F00",
 }
 WRAPPED = 'style="white-space: normal; text-align: left"'  # as not every theme has it
-RIGHT, WRONG = "#0072B2", "#D55E00"
+RIGHT, WRONG = VERDICTS["confirmed"], VERDICTS["refuted"]
 
 
 @dataclass(frozen=True)
@@ -155,29 +153,33 @@ def alarms_picture(rates: Mapping[str, Mapping[int, tuple[float, float]]]) -> Dr
     """
     figure, (axes,) = panels(1, 3.4)
     ends, described = {}, []
-    for mode, found in rates.items():
-        color, episodes = AGENT_COLORS[mode], list(found)
+    beside = np.geomspace(0.8, 1.25, len(rates))  # so that no dot hides another
+    for (mode, found), aside in zip(rates.items(), beside, strict=True):
+        color, episodes = AGENT_COLORS[mode], np.array(list(found))
         wrong, right = (np.array([100 * pair[i] for pair in found.values()]) for i in (0, 1))
         axes.plot(episodes, wrong, color=color, linewidth=2, marker=".")
-        axes.plot(episodes, right, color=color, linestyle="", marker="o", markersize=4, mfc="white")
+        axes.plot(episodes * aside, right, color=color, linestyle="", marker="o", markersize=4.5,
+                  mfc="white")  # fmt: skip
         ends[mode] = (float(wrong[-1]), color)
         described.append(
             f"{mode} {wrong[0]:.0f} % to {wrong[-1]:.0f} %, by agents at most {max(right):.0f} %"
         )
     axes.axhline(5, color="black", linewidth=1, linestyle=":")
-    axes.annotate("what 5 % promises", (1, 5), xytext=(0, -4), textcoords="offset points",
+    axes.annotate("what 5 % promises", (1, 5), xytext=(0, -8), textcoords="offset points",
                   fontsize="small", va="top")  # fmt: skip
     axes.set_xscale("log")
+    shown = list(next(iter(rates.values())))
+    axes.set_xticks(shown, [f"{count:,}" for count in shown])
+    axes.minorticks_off()
     axes.set_ylim(-7, 100)
     axes.set_yticks(range(0, 101, 25))
     axes.set_xlabel("test episodes of each agent")
     axes.set_title("“Significant” differences between an agent and itself, %",
                    fontsize="medium", loc="left")  # fmt: skip
     label_ends(axes, ends)
-    first, last = (list(next(iter(rates.values())))[i] for i in (0, -1))
     return figure, (
         "Lines over the number of test episodes of each agent: how often a test over episodes "
-        f"finds a difference where there is none. From {first:,} to {last:,} episodes: "
+        f"finds a difference where there is none. From {shown[0]:,} to {shown[-1]:,} episodes: "
         f"{'; '.join(described)}."
     )
 
@@ -204,7 +206,7 @@ def coverage_picture(
     left.set_xlabel("true energy per 1,000 steps")
     first = examples[0]
     left.set_title(f"{len(examples)} intervals, {first.n} seeds each", fontsize="small", loc="left")
-    styles = zip(covered.items(), ("#999999", "#444444", RIGHT), strict=False)
+    styles = zip(covered.items(), (RIGHT, "#444444", "#999999"), strict=False)
     ends, described = {}, []
     for (method, found), color in styles:
         right.plot(range(len(found)), [100 * c for c in found.values()], color=color, linewidth=2,
@@ -245,7 +247,7 @@ def slopes_picture(found: Mapping[str, Sequence[stats.Interval]], truth: float) 
         axes.plot([np.mean(estimates)] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2)
         axes.annotate(
             f"{100 * held:.0f} % hold it", (1, place), xycoords=("axes fraction", "data"),
-            xytext=(5, 0), textcoords="offset points", color=color, va="center", fontsize="small",
+            xytext=(5, 0), textcoords="offset points", va="center", fontsize="small",
             annotation_clip=False,
         )  # fmt: skip
         described.append(f"{way} mean {np.mean(estimates):.2f}, {100 * held:.0f} % of intervals")

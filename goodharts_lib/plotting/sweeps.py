@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from goodharts_lib import fits
 from goodharts_lib.colors import AGENT_COLORS, MODE_COLORS
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import by_condition
+from goodharts_lib.experiments.results import Stored, by_condition
 from goodharts_lib.plotting.style import (
     Drawn,
     in_steps,
@@ -24,8 +24,6 @@ from goodharts_lib.plotting.style import (
     steps_axis,
 )
 from goodharts_lib.stats import FloatArray
-
-Stored = Mapping[str, Any]
 
 JAMMED = MODE_COLORS["proxy_jammed"]
 RESCALED = "#0072B2"

@@ -19,7 +19,11 @@ def two_borders(answer: Mapping[str, Any]) -> str | None:
     """8.1: shares of poison among meals at +10 and −30, 200 meals per 1,000 steps at 0.1 each."""
     if any(value is ... for value in answer.values()):
         return "nothing to check yet. Put your answer in place of the dots."
-    return _zero(float(answer["zero"])) or _worse(float(answer["worse"]))
+    zero, worse = float(answer["zero"]), float(answer["worse"])
+    for share in (zero, worse):
+        if not 0 <= share <= 1:
+            return f"a share lies between 0 and 1, and {share:g} does not."
+    return _zero(zero) or _worse(worse)
 
 
 def _zero(share: float) -> str | None:
@@ -93,7 +97,8 @@ FOLLOWED = {  # lives that can be followed by hand, and what they test
                        "exactly 0 it is dead.",
     (1.0, 0.0, 5, 50): "a life of food alone. It outlives the 50 steps, and they are all that "
                        "counts.",
-    (1.0, 1.0, 500, 10): "a life of poison alone, 30.1 a step from a start of 50.",
+    (1.0, 1.0, 601, 10): "a life of poison alone from a start of 60.1. The step on which it eats "
+                         "costs a move, too.",
 }  # fmt: skip
 
 

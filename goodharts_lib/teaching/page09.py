@@ -23,6 +23,7 @@ from goodharts_lib.training.swap_effect import sample_views
 
 BEFORE, AFTER = (0.6, 0.3, 0.1, 0.0), (0.2, 0.2, 0.3, 0.3)  # exercise 9.1
 PLACES = ((5, 8), (2, 9), (0, 3))  # exercise 9.2: rows and columns
+FOOD, POISON = (0.6, 0.3, 0.1, 0.0), (0.2, 0.1, 0.3, 0.4)  # 0.6 moves, 0.4 at most to one move
 N_VIEWS = 20  # exercise 9.3
 DRAW = 3  # the seed of the new weights: a middling draw, see `draws` on the page
 ZEROS = "It is 0 on every empty cell, before and after. Does your measure take that for likeness?"
@@ -58,8 +59,8 @@ class _Taster:
     def __init__(self, row: int, column: int) -> None:
         self.place = (row, column)
         self.chances = torch.full((len(Cell), N_ACTIONS), 1 / N_ACTIONS)
-        for cell, chances in ((Cell.FOOD, (0.7, 0.3, 0.0)), (Cell.POISON, (0.1, 0.3, 0.6))):
-            self.chances[cell] = torch.tensor([*chances, *[0.0] * (N_ACTIONS - 3)])
+        for cell, chances in ((Cell.FOOD, FOOD), (Cell.POISON, POISON)):
+            self.chances[cell] = torch.tensor([*chances, *[0.0] * (N_ACTIONS - len(chances))])
 
     def probabilities(self, views: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
         """Return (n, 8) for views, (n, V, V)."""
@@ -94,6 +95,8 @@ def _fault_of_swap(given: float, *, intact: bool) -> str | None:
         return "the number may be right, but the view that you were given is changed for ever."
     if abs(given - 1.2) < 0.005:
         return "it returns 1.2, and a share of all probability is at most 1. What is missing?"
+    if abs(given - 0.4) < 0.005:
+        return "it returns 0.4, the largest change of a single move. How much moved in all?"
     return None if abs(given - 0.6) < 0.005 else f"it returns {given:.2f} where 0.60 has moved."
 
 
@@ -110,8 +113,11 @@ class Case(NamedTuple):
 def sanity(answer: Callable[[Maps, Maps], Any]) -> str | None:
     """9.3: whether a method's maps change when the network forgets."""
     cases = _cases()
-    verdicts = [bool(answer(case.before.copy(), case.after.copy())) for case in cases]
-    wrong = [case for case, given in zip(cases, verdicts, strict=True) if given != case.passes]
+    verdicts = [answer(case.before.copy(), case.after.copy()) for case in cases]
+    if any(given is None for given in verdicts):
+        return "it returned nothing. Return True or False."
+    pairs = zip(cases, verdicts, strict=True)
+    wrong = [case for case, given in pairs if bool(given) != case.passes]
     if not wrong:
         return None
     told = "passes" if wrong[0].passes else "fails"

@@ -1,7 +1,8 @@
 """The swap effect: put poison where food was, and see whether the policy minds.
 
 A saliency map suggests what an agent looks at. This tests it: an agent that does not tell food from
-poison acts alike in both views.
+poison acts alike in both views. One that takes poison for empty ground minds as well, because its
+food has gone; to see whether it heeds poison, compare poison with the empty cell.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class SwapEffect:
 
     Attributes:
         tv: (n,) total variation between the two distributions over actions, from 0 to 1.
-        closer: (n,) change of the probability of coming closer to the cell, poison minus food,
-            from -1 to 1. Negative: the policy avoids poison where it would have sought food.
+        closer: (n,) change of the probability of coming closer to the cell, poison minus food (the
+            second kind minus the first), from -1 to 1. Negative: the policy avoids poison where it
+            would have sought food.
         distances: (n,) int64, Chebyshev distance of the cell.
     """
 
@@ -67,7 +69,11 @@ class SwapEffect:
 
 
 def swap_effect(
-    policy: Probabilistic, views: Tensor, cells: Tensor, generator: torch.Generator
+    policy: Probabilistic,
+    views: Tensor,
+    cells: Tensor,
+    generator: torch.Generator,
+    kinds: tuple[Cell, Cell] = (Cell.FOOD, Cell.POISON),
 ) -> SwapEffect:
     """Compare what a policy does in each view with one cell as food, and as poison.
 
@@ -76,11 +82,12 @@ def swap_effect(
         views: (n, V, V) uint8.
         cells: (n,) int64 index of the swapped cell in the flattened view, not the centre.
         generator: for a noisy sensor: both views are read with the same noise.
+        kinds: what the cell holds first and then, if not food and poison.
     """
     size = views.shape[-1]
     state = generator.get_state()
     shown = []
-    for cell in (Cell.FOOD, Cell.POISON):
+    for cell in kinds:
         generator.set_state(state)
         seen = views.flatten(1).scatter(1, cells[:, None], int(cell)).view_as(views)
         shown.append(policy.probabilities(seen, generator))

@@ -36,12 +36,14 @@ def test_steps_are_those_that_every_unit_was_judged_at() -> None:
     assert energy.shape == (5, 2)
 
 
-def test_experiments_are_compared_mode_by_mode() -> None:
-    one, other = made.two_by_two((100,)), made.two_by_two((100, 200))
-    found = analysis.compare(one, other, 100)  # the end of one is half way through the other
-    assert found["ground_truth"].estimate > 500
-    assert found["proxy"].estimate < -200
-    assert analysis.ranking(one, 100)[:2] == ["ground_truth", "proxy_jammed"]
+def test_the_eyes_share_is_that_of_two_main_effects() -> None:
+    stored = made.two_by_two((300_000, 1_000_000))
+    for step in (300_000, 1_000_000):
+        wages, eyes, _ = analysis.effects(stored, step)
+        found = analysis.eyes_over_wages(stored, step)
+        assert found.estimate == pytest.approx(eyes.estimate / wages.estimate)
+        assert found.low < found.estimate < found.high
+        assert found.method == "Fieller"
 
 
 def energies(*course: float) -> dict:
@@ -78,6 +80,12 @@ def test_learning_times_leave_out_what_is_not_the_plain_sweep() -> None:
     assert set(gaps) == {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0}
     assert all(seen)
     assert min(times) == pytest.approx(10_000 * 0.9)
+
+
+def test_meals_are_worth_what_the_prices_say_for_every_harm_at_once() -> None:
+    scores = [{"food": 20.0, "poison": 4.0}, {"food": 0.0, "poison": 1.0}]
+    assert analysis.worth(scores, 3.0).tolist() == [200 - 120, -30]
+    assert analysis.worth(scores, [0.0, 0.5, 3.0]).tolist() == [[200, 0], [180, -5], [80, -30]]
 
 
 def test_mortal_cells_are_columns_of_their_own() -> None:

@@ -12,6 +12,10 @@ from goodharts_lib.experiments.results import metric
 from goodharts_lib.modes import MODES
 
 PILOTS = {*range(5), *range(100, 105)}
+FEWER = {  # conditions that no claim about means rests on
+    "replication": {f"{who} {mode}": 3 for who in ("ours", "sb3") for mode in MODES},
+    "gap": {f"gap {gap:g} seen as {10 * gap:g}": 2 for gap in (0.01, 0.02)},
+}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -21,9 +25,11 @@ def test_an_experiment_is_well_defined(name: str) -> None:
     assert len(names) == len(set(names))
     assert experiment.question.endswith("?")
     for condition in experiment.conditions:
-        assert len(set(condition.seeds)) >= (3 if name == "replication" else 5)
+        assert len(set(condition.seeds)) >= FEWER.get(name, {}).get(condition.name, 5)
         assert not set(condition.seeds) & PILOTS
         load_config(overrides=condition.settings["overrides"])
+    assert experiment.cut in ("", experiment.cut.strip())
+    assert experiment.cut[-1:] in ("", ".")
     definition = experiment.definition()
     assert json.loads(json.dumps(definition)) == definition
 
@@ -45,7 +51,7 @@ def test_an_agent_is_judged_when_it_is_trained_to_the_end() -> None:
 def test_the_phase_diagram_keeps_the_number_of_items() -> None:
     for condition in EXPERIMENTS["phase"].conditions:
         changed = condition.settings["overrides"]
-        assert changed["training.min_food"] + changed["training.min_poison"] == 185
+        assert changed["training.min_food"] + changed["training.min_poison"] == 125 + 60
         assert changed["training.max_food"] == changed["training.min_food"]
         assert changed["evaluation.poison"] == changed["training.min_poison"]
 

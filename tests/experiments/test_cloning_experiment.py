@@ -256,7 +256,8 @@ def test_the_evidence_for_each_reason_has_the_numbers_of_the_units() -> None:
     poison, shift, copied, greedy = cloning_story.evidence(STORED, "omniscient_seeker 10000")
     assert [i.estimate for i in poison] == pytest.approx([0.04, 0.0, 3.0, 1.0])
     assert [i.estimate for i in shift] == pytest.approx([0.1, 0.3, 0.25, 0.3, 0.4])
-    assert [i.estimate for i in copied] == pytest.approx([340.0, 250.0, 90.0])
+    assert copied.expert == pytest.approx(340.0)  # one number: it has no training seed
+    assert [i.estimate for i in copied[1:]] == pytest.approx([250.0, 90.0])
     assert [i.estimate for i in greedy] == pytest.approx([0.1, 0.15, 0.75, 276.0])
     expected = stats.t_interval([0.038, 0.039, 0.04, 0.041, 0.042])
     assert poison.poison_adjacent[:3] == pytest.approx(expected[:3])
@@ -265,8 +266,13 @@ def test_the_evidence_for_each_reason_has_the_numbers_of_the_units() -> None:
 def test_two_numbers_of_one_clone_are_a_pair() -> None:
     found = cloning_story.evidence(STORED, "food_only 1000").greedy_decoding.sampling_instead
     assert found.estimate == pytest.approx(800.0)
-    assert found.method == "t"
+    assert found.method == "paired t, correlation 1.00"
     assert found.high - found.low < 1e-9  # though both differ between seeds
+    kept = cloning_story.evidence(STORED, "food_only 1000").copying_is_not_surviving
+    assert kept.shortfall.method == "t"  # its expert's number is one and the same
+    assert kept.shortfall.high - kept.shortfall.low == pytest.approx(
+        kept.clone.high - kept.clone.low
+    )
 
 
 def test_accuracy_stands_beside_its_ceiling() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,8 @@ def test_a_unit_is_judged_at_the_steps_that_were_asked_for(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_an_interrupted_unit_ends_as_if_nothing_had_happened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train_unit(SETTINGS, 3, tmp_path / "whole")
+def interrupt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin the unit of seed 3, and cut it off after three updates."""
     real = PPOTrainer.run
 
     def cut(trainer: PPOTrainer, on_update: Callable[[UpdateRecord], None], stop: Any) -> Any:
@@ -90,16 +88,68 @@ def test_an_interrupted_unit_ends_as_if_nothing_had_happened(
 
     monkeypatch.setattr(PPOTrainer, "run", cut)
     with pytest.raises(KeyboardInterrupt):
-        train_unit(SETTINGS, 3, tmp_path / "cut")
+        train_unit(SETTINGS, 3, folder)
     monkeypatch.setattr(PPOTrainer, "run", real)
-    assert len(list((tmp_path / "cut").iterdir())) == 1
+    assert len(list(folder.iterdir())) == 1
+
+
+def updates_begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note from now on before which updates a trainer stood."""
     done: list[int] = []
     one = PPOTrainer.train_one_update
     monkeypatch.setattr(
         PPOTrainer, "train_one_update", lambda self: done.append(self.updates_done) or one(self)
     )
+    return done
+
+
+def test_an_interrupted_unit_ends_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_unit(SETTINGS, 3, tmp_path / "whole")
+    interrupt(tmp_path / "cut", monkeypatch)
+    done = updates_begun(monkeypatch)
     assert train_unit(SETTINGS, 3, tmp_path / "cut") == whole
     assert done == [3]
+
+
+def test_an_unfinished_run_of_another_definition_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(tmp_path, monkeypatch)
+    patient = {"training.gamma": 0.5}
+    moved = SETTINGS | {"overrides": SETTINGS["overrides"] | patient}
+    expected = train_unit(moved, 3, tmp_path / "new")
+    monkeypatch.setattr(  # as if the shipped default had been changed
+        measures, "load_config", lambda overrides: load_config(overrides={**overrides, **patient})
+    )
+    done = updates_begun(monkeypatch)
+    assert train_unit(SETTINGS, 3, tmp_path)["metrics"] == expected["metrics"]
+    assert done == [0, 1, 2, 3]
+    monkeypatch.undo()
+    done = updates_begun(monkeypatch)
+    monkeypatch.setattr(measures, "WINDOW", 6)  # nor one that was to stop by another rule
+    train_unit(SETTINGS, 3, tmp_path)
+    assert done == [0, 1, 2, 3]
+
+
+def test_a_unit_says_where_it_was_computed(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    overrides = SETTINGS["overrides"] | {"runtime.threads": 2, "runtime.precision": "bfloat16",
+                                         "runtime.memory_format": "channels_last"}  # fmt: skip
+    told = {"device": "cpu", "precision": "bfloat16", "memory_format": "channels_last",
+            "threads": 1, "repeatable": True}  # fmt: skip
+    full = told | {"precision": "float32"}
+    small = {"cloning.samples": 100, "cloning.held_out_samples": 50, "cloning.epochs": 1,
+             "cloning.evaluation_envs": 2}  # fmt: skip
+    for more, expected in (
+        ({}, told),
+        ({"scripted": "random"}, full),
+        ({"expert": "food_only", "overrides": overrides | small}, full),
+        ({"peer": True}, full),
+    ):
+        settings = {"overrides": overrides, "judge": [256]} | more
+        assert agent_unit(settings, 3, tmp_path)["placement"] == expected, more
 
 
 def test_seeds_and_settings_do_not_share_an_unfinished_run(tmp_path: Path) -> None:
@@ -138,7 +188,7 @@ def test_a_scripted_agent_stands_beside_in_other_worlds_for_each_seed(tmp_path: 
     config = tiny()
     agent = ScriptedAgent("random", config)
     scores = evaluate(agent, config, measures.EVALUATION_SEED + 1, immortal=True)
-    assert first["100"]["immortal"] == vars(scores) == vars(replace(scores))
+    assert first["100"]["immortal"] == asdict(scores)
 
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import outcomes, results
 from goodharts_lib.experiments.analysis import TooFewError, phase_line
 from goodharts_lib.experiments.catalog import EXPERIMENTS, GAPS, SHARES
-from goodharts_lib.experiments.predictions import PREDICTIONS
+from goodharts_lib.experiments.predictions import PREDICTIONS, outcome_of
 from goodharts_lib.experiments.report import report
 
 NOISE = (-20.0, -10.0, 0.0, 10.0, 20.0)
-
-
-def units(condition: str, metrics: Callable[[float], dict[str, Any]], noise: Any = NOISE) -> list:
-    return [
-        {"condition": condition, "seed": seed, "metrics": metrics(shake)}
-        for seed, shake in enumerate(noise)
-    ]
-
-
-def at(step: int, **scores: float) -> Callable[[float], dict[str, Any]]:
-    def metrics(shake: float) -> dict[str, Any]:
-        return {"at": {str(step): {"immortal": {k: v + shake for k, v in scores.items()}}}}
-
-    return metrics
 
 
 def cells(energy: dict[str, tuple[float, float]], proxy: dict[str, float]) -> dict[str, Any]:
@@ -98,11 +85,18 @@ def test_the_opposite_is_refuted_and_a_tie_left_open() -> None:
     assert outcomes.sight_does_not_help(tie).verdict == "undecided"
 
 
-def test_main_effects_are_those_of_the_table() -> None:
-    wages, eyes, ratios = outcomes.main_effects(STORY, outcomes.LATE)
-    assert wages == pytest.approx((1600 + 1300) / 2 - (-650 - 640) / 2)
-    assert eyes == pytest.approx((1600 - 640) / 2 - (1300 - 650) / 2)
-    assert np.median(ratios) == pytest.approx(eyes / wages, abs=0.01)
+def test_the_eyes_are_measured_against_the_wages_and_a_wide_interval_decides_nothing() -> None:
+    measured = outcomes.eyes_matter_early(STORY).measured
+    eyes, wages = (1600 - 640 - 1300 + 650) / 2, (1600 + 1300 + 650 + 640) / 2
+    assert f"; +{eyes / wages:.4f} [" in measured
+    assert measured.endswith("(95 % Fieller, n = 20) at 1 M")
+    unsure = cells(
+        {"ground_truth": (1400, 1600), "proxy_jammed": (0, 710), "proxy": (-600, -650),
+         "proxy_sighted": (-590, -640)}, {},
+    )  # fmt: skip
+    found = outcomes.eyes_matter_early(unsure)
+    assert "; +0.25" in found.measured
+    assert found.verdict == "undecided"
 
 
 def test_four_seeds_are_too_few() -> None:
@@ -132,8 +126,22 @@ def test_a_power_law_is_found_with_its_censored_runs() -> None:
     assert any(unit["metrics"]["learned_at"] is None for unit in stored["units"])
     assert outcomes.gap_slope(stored).verdict == "confirmed"
     assert outcomes.gap_slope(gaps(-0.3)).verdict == "refuted"
-    assert outcomes.learns_the_gap(stored).verdict == "confirmed"
+    assert outcomes.learns_the_gap(stored) == ("4 of 5 seeds at gap 0.1, 0 of 5 seeds at gap 0",
+                                               "confirmed")  # fmt: skip
     assert outcomes.learns_the_gap(gaps(-1.5, blind=False)).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("learned", "seeds", "verdict"),
+    [(4, 5, "confirmed"), (3, 5, "refuted"), (8, 10, "confirmed"), (7, 10, "refuted")],
+)
+def test_a_gap_is_learned_if_four_fifths_of_the_seeds_learn_it(
+    learned: int, seeds: int, verdict: str
+) -> None:
+    ends = [1000 if seed < learned else None for seed in range(seeds)]
+    units = simple("gap 0.1", ("learned_at",), ends)
+    units += simple("gap 0", ("learned_at",), [None] * seeds)
+    assert outcomes.learns_the_gap({"units": units}).verdict == verdict
 
 
 def test_a_sweep_with_too_few_seeds_decides_nothing() -> None:
@@ -184,7 +192,7 @@ def test_a_blind_agent_is_compared_with_one_that_eats_everything(
     ],
 )
 def test_how_right_a_proxy_must_be(shares: tuple[float, float, float], verdict: str) -> None:
-    path = ("at", "500000", "immortal", "food_share")
+    path = ("at", "70000", "immortal", "food_share")
     units = []
     for lure, share in zip((0.2, 0.6, 1.0), shares, strict=True):
         units += simple(f"poison at {lure:g}", path, spread(1 - share))
@@ -228,16 +236,55 @@ def test_what_the_default_network_must_do_as_well(
     assert outcomes.networks_agree({"units": units}).verdict == verdict
 
 
-def phase(shift: float = 0.0) -> dict[str, Any]:
-    """Eaters of everything: poison's share of meals is its share of items, plus a shift."""
+@pytest.mark.parametrize(
+    ("late", "verdict"), [(40, "confirmed"), (90, "refuted"), (60, "undecided")]
+)
+def test_whether_death_lowers_poison(late: float, verdict: str) -> None:
+    units = [
+        {"condition": "proxy", "seed": seed, "metrics": {"at": {
+            "300000": {"immortal": {"poison": 62 + shake}},
+            "2000000": {"immortal": {"poison": late - shake / 2}},
+        }}}
+        for seed, shake in enumerate((-6.0, -3.0, 0.0, 3.0, 6.0))
+    ]  # fmt: skip
+    found = outcomes.death_lowers_poison({"units": units})
+    assert found.verdict == verdict
+    assert found.measured.endswith("(95 % Welch t, n = 5 + 5)")
+    assert found.measured.startswith(f"change {late - 62:+}")
+
+
+@pytest.mark.parametrize(
+    ("end", "verdict"), [(200, "confirmed"), (-400, "refuted"), (-110, "undecided")]
+)
+def test_whether_death_teaches(end: float, verdict: str) -> None:
+    path = ("at", "2000000", "immortal", "true_energy")
+    units = [*simple("proxy", path, spread(end, 40)), *simple("random", path, spread(-120, 5))]
+    for unit in units[:5]:  # what it was on the way does not count
+        unit["metrics"]["at"]["1000000"] = {"immortal": {"true_energy": -900.0}}
+    assert outcomes.death_teaches({"units": units}).verdict == verdict
+
+
+def phase(
+    walked: float = 0.0, shares: Sequence[float] = SHARES, wobble: float = 0.001
+) -> dict[str, Any]:
+    """Eaters of everything beside walks that eat nothing but poison, if anything.
+
+    Against such walks true energy crosses zero above p*, by (1 − p*) walked / 200.
+
+    Args:
+        walked: poison that a walk eats per 1,000 steps.
+        shares: of poison among items.
+        wobble: how unlike the agents' shares of meals are.
+    """
     made: list[Any] = []
-    for share in SHARES:
-        for condition, meals in ((f"share {share:g}", 200.0), (f"random at {share:g}", 10.0)):
-            mine = share + (shift if condition.startswith("share") else 0.0)
-            for seed, shake in enumerate((-2.0, -1.0, 0.0, 1.0, 2.0)):
-                scores = {"food": (1 - mine) * (meals + shake), "poison": mine * (meals + shake)}
+    for share in shares:
+        for seed, shake in enumerate((-2.0, -1.0, 0.0, 1.0, 2.0)):
+            mine = share + wobble * shake
+            eaten = {"food": 200 * (1 - mine), "poison": 200 * mine}
+            walk = {"food": 0.0, "poison": walked}
+            for name, scores in ((f"share {share:g}", eaten), (f"random at {share:g}", walk)):
                 metrics = {"at": {"500000": {"immortal": scores}}}
-                made.append({"condition": condition, "seed": seed, "metrics": metrics})
+                made.append({"condition": name, "seed": seed, "metrics": metrics})
     return {"units": made}
 
 
@@ -246,7 +293,28 @@ def test_the_line_is_confirmed_where_agents_eat_everything() -> None:
     assert min(share) == pytest.approx(0.05)
     crossing = outcomes.fits.zero_crossing(share, gain, np.random.default_rng(0))
     assert crossing.estimate == pytest.approx(0.25, abs=0.01)
-    assert outcomes.break_points(phase()).verdict == "confirmed"
+    found = outcomes.break_points(phase())
+    assert found.verdict == "confirmed"
+    assert found.measured.count("against") == 5
+    assert found.measured.endswith("; h/g 0.3 and 0.5: p* lies beyond the shares measured")
+
+
+def test_a_line_that_lies_elsewhere_is_refuted_also_where_one_side_is_open() -> None:
+    far = phase(walked=40)  # 0.2 of what is not p*: 0.1 at h/g 1, 0.18 at 10
+    found = outcomes.break_points(far)
+    assert "h/g 3: 0.400 [" in found.measured
+    assert found.verdict == "refuted"
+    beyond = phase(walked=80, shares=(0.05, 0.1, 0.2, 0.3, 0.4))
+    found = outcomes.break_points(beyond)
+    assert "h/g 3: open [0.400, open] against 0.250" in found.measured
+    assert found.verdict == "refuted"
+
+
+def test_a_line_that_is_not_known_well_is_left_open() -> None:
+    near = phase(walked=8)  # 0.02 at h/g 1, 0.036 at 10: within 0.05
+    assert outcomes.break_points(near).verdict == "confirmed"
+    unsure = phase(walked=8, wobble=0.03)
+    assert outcomes.break_points(unsure).verdict == "undecided"
 
 
 def test_every_prediction_names_an_experiment_and_a_way_to_fail() -> None:
@@ -264,14 +332,7 @@ def test_what_has_not_run_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_stale_results_decide_nothing(tmp_path: Path) -> None:
-    definition = EXPERIMENTS["two_by_two"].definition() | {"measure": "another"}
-    stored = {
-        "definition": definition,
-        "definition_hash": results.hashed(definition),
-        "units": STORY["units"],
-        "manifest": {"checksum": results.checksum(STORY["units"])},
-    }
-    results.write(stored, tmp_path)
+    store(tmp_path, STORY["units"], measure="another")
     told = report(tmp_path)
     assert "P1a  STALE" in told
 
@@ -286,14 +347,7 @@ def test_the_report_gives_measured_and_verdict(tmp_path: Path) -> None:
         {**unit, "metrics": unit["metrics"] | {"cascade": with_shake(cascade, unit["seed"])}}
         for unit in STORY["units"]
     ]
-    definition = EXPERIMENTS["two_by_two"].definition()
-    stored = {
-        "definition": definition,
-        "definition_hash": results.hashed(definition),
-        "units": units,
-        "manifest": {"checksum": results.checksum(units)},
-    }
-    results.write(stored, tmp_path)
+    store(tmp_path, units)
     told = report(tmp_path)
     for key in ("P1a", "P1b", "P5a", "P5b", "P8"):
         assert f"{key}  CONFIRMED" in told
@@ -302,6 +356,30 @@ def test_the_report_gives_measured_and_verdict(tmp_path: Path) -> None:
     table = [line for line in page if line.startswith("|")]
     assert len(table) == 2 + len(PREDICTIONS)
     assert all(line.count("|") == 7 for line in table)
+    assert any("| difference −510 [" in line for line in table)  # a true minus sign
+    for text in (told, "\n".join(page)):
+        assert "Planned to 1 M steps; done to 300,000 for time." in text
+
+
+def test_damaged_results_are_not_called_missing(tmp_path: Path) -> None:
+    store(tmp_path, STORY["units"])
+    path = tmp_path / "two_by_two.json"
+    path.write_text(path.read_text("utf-8").replace("217", "317"), encoding="utf-8")
+    first = next(p for p in PREDICTIONS if p.experiment == "two_by_two")
+    with pytest.raises(UserError, match="do not have the checksum on record"):
+        outcome_of(first, tmp_path)
+    with pytest.raises(UserError, match="do not have the checksum on record"):
+        report(tmp_path)
+
+
+def store(folder: Path, units: list[dict[str, Any]], **changed: str) -> None:
+    """Store units as those of two_by_two, by its definition with something changed."""
+    whole = [{"seconds": 1.0, "machine": {}} | unit for unit in units]
+    definition = EXPERIMENTS["two_by_two"].definition() | changed
+    manifest = {"checksum": results.checksum(whole)}
+    stored = {"definition": definition, "definition_hash": results.hashed(definition),
+              "units": whole, "manifest": manifest}  # fmt: skip
+    results.write(stored, folder)
 
 
 def with_shake(cascade: dict[str, dict[str, float]], seed: int) -> dict[str, dict[str, float]]:
@@ -319,13 +397,16 @@ def test_a_guided_map_that_forgets_refutes_the_prediction() -> None:
         {**unit, "metrics": {"cascade": with_shake(cascade, unit["seed"])}}
         for unit in STORY["units"]
     ]
-    assert outcomes.guided_fails({"units": units}).verdict == "refuted"
+    found = outcomes.guided_fails({"units": units})
+    assert found.verdict == "refuted"
+    assert found.measured.endswith("proxy_sighted; one draw of new weights for all seeds)")
 
 
-def clones(plain: float, mended: float, accuracy: float) -> dict[str, Any]:
-    """An expert that makes 1,700, its clones, and its clones mended by DAgger."""
+def clones(plain: float, mended: float, accuracy: float, longer: float = 1600) -> dict[str, Any]:
+    """An expert that makes 1,700, its clones, and its clones mended by DAgger or by more steps."""
     made = []
-    for name, energy in (("itself", 1700.0), ("10000", plain), ("10000 DAgger", mended)):
+    for name, energy in (("itself", 1700.0), ("10000", plain), ("10000 DAgger", mended),
+                         ("10000 longer", longer)):  # fmt: skip
         for seed, shake in enumerate(NOISE):
             at_end = {"end": {"immortal": {"true_energy": energy + shake / 4}}}
             last = {"accuracy": accuracy + shake / 1e4}
@@ -341,3 +422,10 @@ def test_cloning_is_judged_by_accuracy_shortfall_and_what_dagger_closes() -> Non
     assert outcomes.dagger_helps(clones(1500, 1650, 0.98)).verdict == "confirmed"
     assert outcomes.dagger_helps(clones(1500, 1530, 0.98)).verdict == "refuted"
     assert outcomes.dagger_helps(clones(1500, 1600, 0.98)).verdict == "undecided"
+    measured = outcomes.dagger_helps(clones(1500, 1650, 0.98)).measured
+    assert measured.startswith("share +0.750 [")
+    assert measured.endswith("Fieller, n = 15); as many steps without DAgger close 0.50")
+    blurred = clones(1699, 1650, 0.98)  # a shortfall that may be nothing has no share
+    found = outcomes.dagger_helps(blurred)
+    assert "[-inf, inf]" in found.measured
+    assert found.verdict == "undecided"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from training.tiny import ROOT
 
 from goodharts_lib.experiments import predictions, results
@@ -18,7 +20,16 @@ def test_it_says_what_had_been_seen_and_what_is_not_tested() -> None:
     for prediction in predictions.PREDICTIONS:
         assert f"- {prediction.key}: {prediction.seen}." in PAGE
     for untested in predictions.UNTESTED:
-        assert f"- {untested.key}: {untested.claim}" in PAGE
+        assert f"- {untested.key}: {untested.claim} {untested.known}".rstrip() in PAGE
+    assert "Page 6 shows already that it is wrong" in PAGE
+
+
+def test_a_minus_is_no_hyphen_and_a_verdict_shows_its_intervals() -> None:
+    table = [line for line in PAGE.splitlines() if line.startswith("| P")]
+    assert not re.search(r"(?<!\w)-\d", "".join(table))
+    (p12,) = (line for line in table if line.startswith("| P12 "))
+    assert "0.6 less 3/4 of 1: +0.0200 [0.0153, 0.0247]" in p12
+    assert "0.2 less 1/2 of 1: −0.103 [−0.117, −0.089]" in p12
 
 
 def test_every_sentence_has_a_line_of_its_own() -> None:

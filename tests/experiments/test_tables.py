@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from experiments import fake
 
 from goodharts_lib.experiments import __main__ as command
-from goodharts_lib.experiments import cloning_story, results
+from goodharts_lib.experiments import catalog, cloning_story, engine, results, tables
 from goodharts_lib.experiments.tables import cell, scores_table
 from goodharts_lib.plotting import book
 
@@ -37,6 +39,29 @@ def test_the_table_takes_the_last_mortal_scores_in_the_order_of_the_definition()
 def test_a_clone_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["table", "cloning"]) == 0
     assert cloning_story.table(results.load_results("cloning")) in capsys.readouterr().out
+
+
+def test_what_is_done_is_counted_in_the_grid_and_what_was_cut_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = replace(fake.experiment(), cut="Planned larger; done small for time.")
+    engine.run(whole, tmp_path, jobs=1, tell=lambda _: None)
+    first, second = whole.conditions
+    smaller = replace(whole, conditions=(first, replace(second, seeds=(1, 3))))
+    for module in (catalog, tables):
+        monkeypatch.setattr(module, "EXPERIMENTS", {"fake": smaller})
+    found = tables.progress(smaller, tmp_path)
+    assert (found.done, found.total) == (3, 4)  # seed 2 is stored and no longer asked for
+    assert str(found) == "3 of 4"
+    assert not found.stale
+    told = tables.status(tmp_path).splitlines()
+    assert told[1].startswith("fake             3 of 4 units, 0.0 h")
+    assert told[2].strip() == smaller.cut
+    last = tables.reproduction_table(tmp_path).splitlines()[-1]
+    assert last.endswith(f"| `{found.checksum}` | {smaller.cut} |")
+    assert "`run fake` | 3 of 4 | 0.00 |" in last
+    monkeypatch.setattr(tables, "EXPERIMENTS", {"fake": replace(whole, cut="")})
+    assert tables.reproduction_table(tmp_path).splitlines()[-1].endswith("| nothing |")
 
 
 def test_a_single_seed_has_no_interval() -> None:

@@ -19,7 +19,10 @@ RATIOS = {
     "ground_truth": {"gradient": 0.1, "occlusion": 0.2},
     "proxy_sighted": {"gradient": 0.8, "occlusion": 0.9},
 }
-MOVED = {"ground_truth": 0.6, "proxy_sighted": 0.05}
+MOVED = {
+    "ground_truth": {"food to poison": 0.6, "empty to poison": 0.1},
+    "proxy_sighted": {"food to poison": 0.05, "empty to poison": 0.5},
+}
 DRAWS = {"guided_backprop": [0.6, 0.7], "gradient": [-0.1, 0.1]}
 
 
@@ -61,8 +64,17 @@ def test_every_method_is_a_mark_at_its_brightness() -> None:
     left, right = figure.axes
     marks = [float(line.get_xdata()[0]) for line in left.lines if len(line.get_xdata())]
     assert sorted(marks) == [0.1, 0.2, 0.8, 0.9]
-    assert sorted(bar.get_width() for bar in right.patches) == [0.05, 0.6]
-    assert "ground_truth 0.10 to 0.20 over the methods, and 0.60 moved" in alt
+    told = {
+        (label.get_text(), bar.get_width())
+        for tick, label in zip(right.get_yticks(), right.get_yticklabels(), strict=True)
+        for bar in right.patches if abs(bar.get_y() + bar.get_height() / 2 - tick) < 1e-9
+    }  # fmt: skip
+    assert told == {(words, share) for by in MOVED.values() for words, share in by.items()}
+    first = next(bar for bar in right.patches if bar.get_width() == 0.6)
+    assert first.get_y() == max(bar.get_y() for bar in right.patches), "as the agents' names"
+    assert left.get_yticklabels()[-1].get_text() == "ground_truth"
+    assert "ground_truth 0.10 to 0.20 over the methods; food to poison 0.60, empty to poison 0.10" \
+        in alt  # fmt: skip
 
 
 def test_a_ray_is_as_long_as_its_move_is_likely_and_edits_are_measured_from_the_first() -> None:
@@ -70,6 +82,7 @@ def test_a_ray_is_as_long_as_its_move_is_likely_and_edits_are_measured_from_the_
     assert "as it is, right 1.00; gone, up-left 0.12, moved 0.88; poison, left 1.00, moved 1.00" \
         in alt  # fmt: skip
     assert [axes.get_title() for axes in figure.axes] == ["as it is", "gone", "poison"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "moved 0.88", "moved 1.00"]
     agent = Eater()
     for axes, view in zip(figure.axes, views().values(), strict=True):
         likely = agent.probabilities(view[None])[0].tolist()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from legible import assert_legible
 
+from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.config import load_config
 from goodharts_lib.plotting import phase, survival
 from goodharts_lib.ruin import alive, lifetime
@@ -62,6 +63,18 @@ def test_the_border_of_survival_is_its_own() -> None:
     assert crossing.estimate == pytest.approx(0.15, abs=0.002)
     assert crossing.low is not None
     assert crossing.low < 0.15 < (crossing.high or 0)
+
+
+def test_the_border_allows_for_the_luck_of_the_fields_as_well() -> None:
+    sure, unsure = stored(), stored()
+    for data, scatter in ((sure, 0.0), (unsure, 40.0)):
+        for unit in data["units"]:
+            if unit["condition"].startswith("random at"):
+                life = unit["metrics"]["at"]["300000"]["mortal"]
+                life["rmst"] = 400.0 + scatter * (unit["seed"] - 3)
+    narrow, wide = (phase.border(data, "mortal.rmst") for data in (sure, unsure))
+    assert narrow.estimate == pytest.approx(wide.estimate)
+    assert (wide.high or 1) - (wide.low or 0) > 5 * ((narrow.high or 1) - (narrow.low or 0))
 
 
 def test_a_diet_is_two_numbers() -> None:
@@ -150,13 +163,16 @@ def test_what_death_taught_is_drawn_for_every_share_and_kind() -> None:
     assert_legible(drawn)
     figure, alt = drawn
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
-        "10 % · walk",
+        "10 % poison · walk",
         "never died",
         "could die",
-        "30 % · walk",
+        "30 % poison · walk",
         "never died",
         "could die",
     ]
     dots = [line for line in figure.axes[1].lines if len(line.get_xdata()) == len(made.SHAKE)]
     assert len(dots) == 6, "every seed of every kind"
+    colors = [line.get_color() for line in dots[:3]]
+    assert colors[:2] == [phase.RANDOM, phase.PROXY], "as on the rest of the page"
+    assert colors[2] not in AGENT_COLORS.values()
     assert "Survival in steps, of 500, could die, 0.3: 450 [450, 450]" in alt

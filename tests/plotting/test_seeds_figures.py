@@ -12,6 +12,7 @@ import pytest
 from legible import assert_legible
 
 from goodharts_lib import stats
+from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.experiments import predictions
 from goodharts_lib.plotting import seeds
 from goodharts_lib.plotting.style import Drawn
@@ -116,6 +117,10 @@ def test_alarms_over_episodes_are_lines_and_those_over_agents_hollow() -> None:
     assert drawn[5.0, 40.0, 90.0] == "."
     assert drawn[5.0, 6.0, 5.0] == "o"
     assert "From 1 to 100 episodes: proxy 5 % to 6 %, by agents at most 6 %" in alt
+    places = [x for line in figure.axes[0].lines if line.get_marker() == "o"
+              for x in line.get_xdata()]  # fmt: skip
+    assert len(set(places)) == len(places), "no dot hides another"
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "10", "100"]
 
 
 def test_an_interval_that_misses_the_truth_is_orange() -> None:
@@ -123,6 +128,8 @@ def test_an_interval_that_misses_the_truth_is_orange() -> None:
     lines = [line for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1]
     assert [line.get_color() == seeds.WRONG for line in lines] == [False, True, False, True]
     assert "of which 2 miss the truth" in alt
+    assert seeds.WRONG not in MODE_COLORS.values(), "no agent's colour"
+    assert figure.axes[1].lines[0].get_color() == seeds.RIGHT, "the first is the book's own"
     assert "t 95 % of 3, 95 % of 5; BCa 70 % of 3, 94 % of 5" in alt
 
 

@@ -213,7 +213,11 @@ def test_the_table_says_how_much_is_done(tmp_path: Path) -> None:
     rows = tables.reproduction_table(tmp_path).splitlines()
     assert len(rows) == 2 + len(EXPERIMENTS)
     question, short = EXPERIMENTS["mortality"].question, stored["manifest"]["checksum"][:12]
-    assert f"| {question} | `run mortality` | 1 of 35 | 1.50 | `{short}` |" in rows
-    assert f"| {EXPERIMENTS['gap'].question} | `run gap` | 0 of 80 |  |  |" in rows
-    results.write(stored | {"definition_hash": "another"}, tmp_path)
+    assert f"| {question} | `run mortality` | 1 of 35 | 1.50 | `{short}` | nothing |" in rows
+    gap = EXPERIMENTS["gap"]
+    assert f"| {gap.question} | `run gap` | 0 of 74 |  |  | {gap.cut} |" in rows
+    other = definition | {"measure": "another"}
+    results.write(
+        stored | {"definition": other, "definition_hash": results.hashed(other)}, tmp_path
+    )
     assert "| 1 of 35, stale | 1.50 |" in tables.reproduction_table(tmp_path)

@@ -22,6 +22,7 @@ SAYS = {  # of a wrong answer, what its fault must name
     ("10.2", "episodes within agents"): "still draws episodes",
     ("10.2", "one agent at a time"): "not where their mean does",
     ("10.2", "without replacement"): "with replacement",
+    ("10.2", "Student's"): "that is the t interval, a good one",
     ("10.2", "a generator of its own"): "rng you are given",
     ("10.3", "ties left out"): "exactly as much counts",
     ("10.3", "one direction"): "both directions",

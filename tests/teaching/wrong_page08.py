@@ -10,8 +10,8 @@ import numpy as np
 NUMBERS = {"8.1"}  # exercises whose answer is no function
 
 
-def _life(meals: float, share: float, start: int, steps: int, *, move: int = 1, least: int = 1,
-          cap: int = 10**9, harm: int = 300) -> tuple[float, float]:  # fmt: skip
+def _life(meals: float, share: float, start: int, steps: int, *, move: int = 1, meal_move: int = 1,
+          least: int = 1, cap: int = 10**9, harm: int = 300) -> tuple[float, float]:  # fmt: skip
     """Return the mean life, and the chance of being alive at the end, with faults to choose."""
     chance, total = {start: 1.0}, 0.0
     lots = ((0, 1 - meals), (100, meals * (1 - share)), (-harm, meals * share))
@@ -20,8 +20,9 @@ def _life(meals: float, share: float, start: int, steps: int, *, move: int = 1, 
         after: dict[int, float] = defaultdict(float)
         for energy, here in chance.items():
             for change, likely in lots:
-                if energy + change - move >= least:
-                    after[min(energy + change - move, cap)] += here * likely
+                left = energy + change - (meal_move if change else move)
+                if left >= least:
+                    after[min(left, cap)] += here * likely
         chance = after
     return total, sum(chance.values())
 
@@ -40,6 +41,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "moves on both sides": {"zero": 0.2375, "worse": 0.2375},
         "the ratio of the prices": {"zero": 1 / 3, "worse": 1 / 3},
         "the share of food": {"zero": 0.2375, "worse": 0.75},
+        "per cent": {"zero": 23.75, "worse": 25},
         "half done": {"zero": 0.2375},
     },
     "8.2": {
@@ -51,7 +53,8 @@ WRONG: dict[str, dict[str, Any]] = {
     },
     "8.3": {
         "0 is still alive": lambda *a: _life(*a, least=0)[0],
-        "moves cost nothing": lambda *a: _life(*a, move=0)[0],
+        "moves cost nothing": lambda *a: _life(*a, move=0, meal_move=0)[0],
+        "no move on a step with a meal": lambda *a: _life(*a, meal_move=0)[0],
         "poison does no harm": lambda *a: _life(*a, harm=0)[0],
         "nobody gets richer than at the start": lambda *a: _life(*a, cap=a[2])[0],
         "the chance of being alive": lambda *a: _life(*a)[1],

@@ -45,6 +45,13 @@ def _takes_away(policy: Any, view: Any, row: int, column: int) -> float:
     return _moved(policy, view, swapped)
 
 
+def _largest(policy: Any, view: Any, row: int, column: int) -> float:
+    swapped = view.clone()
+    swapped[row, column] = Cell.POISON
+    both = policy.probabilities(torch.stack([view, swapped]))
+    return float((both[0] - both[1]).abs().max())
+
+
 def _correlation(before: Any, after: Any) -> float:
     pairs = zip(before, after, strict=True)
     return float(np.mean([np.corrcoef(b.ravel(), a.ravel())[0, 1] for b, a in pairs]))
@@ -65,6 +72,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "forgets to undo": _forgets_to_undo,
         "row and column exchanged": lambda p, v, r, c: _careless_of_nothing(p, v, c, r),
         "takes the food away": _takes_away,
+        "the largest change": _largest,
         "nothing": lambda p, v, r, c: None,  # noqa: ARG005
     },
     "9.3": {
@@ -73,6 +81,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "not equal": lambda before, after: not np.array_equal(before, after),
         "far apart": lambda before, after: abs(before - after).mean() > 0.5 * abs(before).mean(),
         "without signs": lambda before, after: _correlation(abs(before), abs(after)) < 0.3,
+        "nothing": lambda before, after: None,  # noqa: ARG005
         "a limit too low": lambda before, after: _correlation(before, after) < -0.5,
     },
 }

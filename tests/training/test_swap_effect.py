@@ -140,6 +140,17 @@ def test_it_does_not_matter_what_lies_in_the_cell() -> None:
     assert torch.equal(views, kept)
 
 
+def test_who_takes_poison_for_nothing_minds_the_swap_and_not_the_poison() -> None:
+    view = torch.zeros(1, SIZE, SIZE, dtype=torch.uint8)
+    cells = torch.tensor([REACH * SIZE + REACH + 1])
+    policy = Fixed({"right": 1.0}, {"left": 1.0})
+    policy.table[Cell.EMPTY] = policy.table[Cell.POISON]
+    kinds = ((Cell.FOOD, Cell.POISON), (Cell.FOOD, Cell.EMPTY), (Cell.EMPTY, Cell.POISON))
+    found = [swap_effect(policy, view, cells, generator(), pair).means() for pair in kinds]
+    assert [each["tv"] for each in found] == [1.0, 1.0, 0.0]
+    assert [each["closer"] for each in found] == [-1.0, -1.0, 0.0]
+
+
 def test_a_turned_world_shows_the_same_effect() -> None:
     views, cells = views_and_cells()
     marks = torch.nn.functional.one_hot(cells, SIZE * SIZE).view_as(views)
