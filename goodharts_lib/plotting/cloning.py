@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from torch import Tensor
 
 from goodharts_lib.behaviors.action_space import ACTIONS, N_ACTIONS
@@ -94,10 +94,10 @@ def shortfall_picture(stored: Stored, expert: str = "food_only") -> Drawn:
 
 
 def remedies_picture(stored: Stored, expert: str = "food_only") -> Drawn:
-    """Draw true energy of clones: plain, trained longer, and with DAgger; every seed."""
+    """Draw true energy of clones: plain, with more steps of Adam, and with DAgger; every seed."""
     figure, both = panels(2, 3.2)
     itself = float(np.mean(results.values(stored, f"{expert} itself", ENERGY)))
-    kinds = {"plain": "", "longer": " longer", "DAgger": " DAgger"}
+    kinds = {"plain": "", "more steps": " longer", "DAgger": " DAgger"}
     said = []
     for axes, size in zip(both, (1_000, 10_000), strict=True):
         words = []
@@ -173,37 +173,37 @@ def epochs_picture(stored: Stored, condition: str = "omniscient_seeker 10000") -
 
 
 def reasons_picture(stored: Stored) -> Drawn:
-    """Draw true energy with and without each reason why a clone may starve, every seed."""
-    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    """Draw true energy with and without each reason why a clone may do badly, every seed."""
+    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     both = figure.subplots(1, 2, sharey=True)
-    rows, place, said = [], 0.0, []
-    for index, effect in enumerate(cloning_story.interventions(stored)):
-        heads = cloning_story.INTERVENTIONS
-        if index == 0 or heads[index - 1][0] != effect.reason:
-            place -= 0.35
-            both[0].annotate(effect.reason, (0, place), xycoords=("axes fraction", "data"),
-                             xytext=(-8, 0), textcoords="offset points", ha="right", va="center",
-                             weight="bold", fontsize="small", annotation_clip=False)  # fmt: skip
-            place -= 0.7
-        rows.append((place, _row_name(effect.base, effect.mended)))
+    place, said, last = 0.0, [], ""
+    for effect in cloning_story.interventions(stored):
+        reason, names = _names(effect)
+        if reason != last:
+            place, last = place - (0.95 if last else 0.25), reason
+            _write(both[0], place, reason, weight="bold")
+            place += 0.2  # its first row belongs to it
+        _write(both[0], place - 0.65, names)
+        place -= 1.2
         changes = []
         for axes, (decoding, color) in zip(both, DECODINGS.items(), strict=True):
             path = f"at.end.{LIVES[decoding]}.true_energy"
             pair = (effect.base, effect.mended)
             _before_after(axes, place, [results.values(stored, c, path) for c in pair], color)
             changes.append(f"{decoding} {short(getattr(effect, LIVES[decoding]))}")
-        said.append(f"{effect.reason}, {effect.base} to {effect.mended}: {', '.join(changes)}")
-        place -= 0.9
+        said.append(f"{reason}, {names}: {', '.join(changes)}")
     for axes, decoding in zip(both, DECODINGS, strict=True):
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["top", "right", "left"]].set_visible(False)
         axes.axvline(0, color=STAY, linewidth=1, zorder=0)
-        axes.set_yticks([row for row, _ in rows], [name for _, name in rows], fontsize="small")
-        axes.set_ylim(place + 0.3, -0.3)
-        axes.set_xlim(-150, 1800)
+        axes.set_yticks([])
+        axes.xaxis.set_major_locator(MultipleLocator(500))
+        axes.set_ylim(place - 0.5, 0)
+        axes.set_xlim(-150, 1850)
         axes.set_title(decoding, fontsize="medium", loc="left", color=DECODINGS[decoding])
         axes.set_xlabel("true energy per 1,000 steps")
     return figure, (
-        "True energy of clones with a reason for failure and without it, a dot per seed. "
+        "True energy of clones with a reason for failure, in grey, and without it, in colour, a "
+        "dot per seed; sampled on the left, greedy on the right. "
         f"Change of the mean with its 95 % interval: {'; '.join(said)}."
     )
 
@@ -229,7 +229,15 @@ def _before_after(axes: Axes, place: float, pair: Sequence[Sequence[float]], col
         })  # fmt: skip
 
 
-def _row_name(base: str, mended: str) -> str:
-    """Return the names of two conditions, what they share said once."""
-    (expert, size, *_), (other, *_) = base.split(), mended.split()
-    return f"{expert}{'' if other == expert else chr(10) + '→ ' + other}, {int(size):,}"
+def _write(axes: Axes, place: float, words: str, weight: str = "normal") -> None:
+    """Write above a row, from the left edge, where a narrow screen has room for it as well."""
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.annotate(words, (0, place), xycoords=("axes fraction", "data"), va="center",
+                  weight=weight, bbox=behind)  # fmt: skip
+
+
+def _names(effect: cloning_story.Effect) -> tuple[str, str]:
+    """Return what the page calls a reason and the two conditions, what they share said once."""
+    (expert, size, *_), (other, *_) = effect.base.split(), effect.mended.split()
+    whom = expert if other == expert else f"{expert} → {other}"
+    return effect.reason.replace("distributional", "distribution"), f"{whom}, {int(size):,}"

@@ -23,7 +23,8 @@ from goodharts_lib.plotting.walks import Walk
 from goodharts_lib.training.ppo.algorithms import Batch, ppo_loss
 
 INK, SOFT = "#333333", "#BBBBBB"
-GOOD, BAD = "#0072B2", "#D55E00"  # what a rule does as it should, and otherwise
+GOOD, BAD = INK, "#AA3377"  # what a rule does as it should, and otherwise: no agent's colours
+SHOWN = 300  # episodes of `gae_picture`: more would hide each other
 MEALS = (  # what an agent eats, and the scripted agents to compare with
     ("food", "Food eaten", ("random", "omniscient_seeker", "food_only")),
     ("poison", "Poison eaten", ("random", "food_only")),
@@ -105,21 +106,22 @@ def chance_picture(chances: Mapping[str, Tensor]) -> Drawn:
 
 
 def gae_picture(estimates: Mapping[float, Tensor], truth: float) -> Drawn:
-    """Draw estimates of one advantage for several lambdas: a dot per episode, and the truth.
+    """Draw estimates of one advantage for several lambdas, the means of all, and the truth.
+
+    A dot is an episode, of the first few hundred.
 
     Args:
         estimates: lambda to (n,) estimates.
         truth: the advantage that they estimate.
     """
     figure, (axes,) = panels(1, 0.8 + 0.6 * len(estimates))
-    described = []
+    described, size = [], len(next(iter(estimates.values())))
     shake = np.random.default_rng(0)
     for place, (weight, found) in enumerate(reversed(list(estimates.items()))):
         mean, spread = float(found.mean()), float(found.std())
-        axes.plot(
-            found[:300], place + shake.uniform(-0.2, 0.2, len(found[:300])), ".", color=SOFT,
-            markersize=4, zorder=1,
-        )  # fmt: skip
+        some = found[:SHOWN]
+        axes.plot(some, place + shake.uniform(-0.2, 0.2, len(some)), ".", color=SOFT, markersize=4,
+                  zorder=1)  # fmt: skip
         axes.plot(mean, place, "o", color=GOOD, markersize=8)
         described.append(f"lambda {weight:g}: mean {mean:.2f}, spread {spread:.2f}")
     axes.axvline(truth, color=INK, linewidth=1.2, zorder=2)
@@ -132,8 +134,8 @@ def gae_picture(estimates: Mapping[float, Tensor], truth: float) -> Drawn:
     axes.set_ylim(-0.5, len(names) - 0.2)
     axes.set_xlabel("advantage of the first step, as estimated")
     return figure, (
-        f"A dot per episode and a disc at the mean. {'; '.join(reversed(described))}. "
-        f"The true advantage is {truth:.2f}."
+        f"A dot for each of {min(size, SHOWN)} of {size:,} episodes, a disc at the mean of all. "
+        f"{'; '.join(reversed(described))}. The true advantage is {truth:.2f}."
     )
 
 
@@ -165,7 +167,7 @@ def clip_picture(train: Training) -> Drawn:
         axes.plot(ratios, ratios * advantage, color=SOFT, linewidth=1.5, linestyle="--")
         heights = [surrogate(ratio, advantage, train) for ratio in ratios]
         axes.plot(ratios, heights, color=GOOD, linewidth=2)
-        axes.plot(1, advantage, "o", color=INK, markersize=5)
+        axes.plot(1, advantage, "o", color=INK, markerfacecolor="white", markersize=7)
         for edge in (low, high):
             axes.axvline(edge, color=SOFT, linewidth=1, zorder=0)
         axes.set_xticks([0.5, low, 1, high, 1.5])

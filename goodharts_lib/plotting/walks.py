@@ -7,18 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from goodharts_lib import runtime
-from goodharts_lib.colors import MODE_COLORS
+from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import render_rgb, view_rgb
 from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.evaluation import Policy, evaluation_config
 from goodharts_lib.plotting.style import WIDTH, Drawn
+
+INK = "#333333"
+MEALS = ((Cell.FOOD, "o", 40, "none"), (Cell.POISON, "D", 20, "black"))  # marker, size, inside
+CLOSE = 15  # cells of a magnified part of a world, each way
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class Walk:
     def meals(self, cell: Cell) -> int:
         """Count the meals of one kind."""
         return int((self.eaten == cell).sum())
+
+    def discoveries(self) -> NDArray[np.int64]:
+        """Return after how many steps each cell was come to first: (cells,), 0 for the start."""
+        return np.sort(np.unique(self.path, axis=0, return_index=True)[1])
 
 
 @torch.inference_mode()
@@ -55,27 +64,64 @@ def take_walk(policy: Policy, config: Config, seed: int, steps: int) -> Walk:
 
 
 def walks_picture(walks: Sequence[Walk]) -> Drawn:
-    """Draw each walk over its world: a dot per step, a ring round each meal of food or poison."""
+    """Draw each walk over its world: a dot per step, a ring per food, a diamond per poison.
+
+    A square is the start. A walk that never leaves its neighbourhood is drawn a second time,
+    magnified.
+    """
     figure = Figure(figsize=(WIDTH, WIDTH / len(walks) + 0.6), layout="constrained")
     described = []
     for axes, walk in zip(figure.subplots(1, len(walks), squeeze=False)[0], walks, strict=True):
-        nobody = np.zeros((0, 2), dtype=np.int64)
-        height, width = walk.grid.shape
-        axes.imshow(render_rgb(walk.grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-        color = MODE_COLORS.get(walk.name, MODE_COLORS["random"])
-        axes.scatter(*walk.path.T, s=3, color=color, linewidths=0)
-        meals = walk.path[1:][walk.eaten != Cell.EMPTY]
-        axes.scatter(*meals.T, s=40, facecolors="none", edgecolors="black", linewidths=1)
+        _show_world(axes, walk.grid)
+        _show_way(axes, walk, 1)
+        corner = walk.path.min(0)
+        stays = bool((walk.path.max(0) - corner < CLOSE).all())
+        if stays:
+            _magnify(axes, walk, corner)
         food, poison = walk.meals(Cell.FOOD), walk.meals(Cell.POISON)
         axes.set_title(f"{walk.name}: {food} food, {poison} poison", fontsize="medium")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        described.append(f"{walk.name} eats {food} food and {poison} poison")
+        new = walk.discoveries()
+        described.append(f"{walk.name} eats {food} food and {poison} poison and comes to "
+                         f"{len(new)} cells, the last new one after {new[-1]} steps"
+                         f"{', magnified in a corner' if stays else ''}")  # fmt: skip
     alt = (
-        f"The same world, walked for {len(walks[0].eaten)} steps by each agent; green discs are "
-        "food, orange diamonds poison, black rings meals. " + "; ".join(described) + "."
+        f"The same world, walked for {len(walks[0].eaten)} steps by each agent from the same "
+        "start, a black square. Green discs are food and orange diamonds poison that lie about; a "
+        f"black ring is a food eaten, a black diamond a poison. One by one: {'; '.join(described)}."
     )
     return figure, alt
+
+
+def _show_world(axes: Axes, grid: NDArray[np.uint8]) -> None:
+    nobody = np.zeros((0, 2), dtype=np.int64)
+    height, width = grid.shape
+    axes.imshow(render_rgb(grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _show_way(axes: Axes, walk: Walk, zoom: float) -> None:
+    color = AGENT_COLORS.get(walk.name, INK)
+    x, y = walk.path.T
+    axes.scatter(x, y, s=5 * zoom, color=color, linewidths=0)
+    axes.scatter(x[:1], y[:1], s=30 * zoom, marker="s", color="black", linewidths=0)
+    for cell, marker, size, inside in MEALS:
+        eats = walk.eaten == cell
+        axes.scatter(x[1:][eats], y[1:][eats], s=size * zoom, marker=marker, facecolors=inside,
+                     edgecolors="black", linewidths=1)  # fmt: skip
+
+
+def _magnify(axes: Axes, walk: Walk, corner: NDArray[np.int64]) -> None:
+    """Draw the neighbourhood of a short walk in the quarter of its panel that lies opposite."""
+    size = np.array(walk.grid.shape[::-1])  # width, height
+    low = np.clip(corner - CLOSE // 2, 0, np.maximum(size - CLOSE, 0))
+    across, down = corner < size / 2  # where there is room: right of it, below it
+    close = axes.inset_axes((0.5 if across else 0.02, 0.02 if down else 0.5, 0.48, 0.48))
+    _show_world(close, walk.grid)
+    close.set_xlim(low[0] - 0.5, low[0] + CLOSE - 0.5)
+    close.set_ylim(low[1] + CLOSE - 0.5, low[1] - 0.5)
+    _show_way(close, walk, 6)
+    axes.indicate_inset_zoom(close, edgecolor="black", alpha=0.7)
 
 
 def world_picture(grid: torch.Tensor, agent: torch.Tensor, view: torch.Tensor) -> Drawn:
@@ -90,8 +136,7 @@ def world_picture(grid: torch.Tensor, agent: torch.Tensor, view: torch.Tensor) -
     left, right = figure.subplots(1, 2, width_ratios=(5, 4))
     height, width = grid.shape
     side = len(view)
-    nobody = np.zeros((0, 2), dtype=np.int64)
-    left.imshow(render_rgb(grid, nobody), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    _show_world(left, grid.numpy())
     x, y = (int(place) for place in agent)
     for dx in (-width, 0, width):  # on a torus a window may show on two sides
         for dy in (-height, 0, height):
@@ -101,10 +146,10 @@ def world_picture(grid: torch.Tensor, agent: torch.Tensor, view: torch.Tensor) -
     left.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), title="the field")
     right.imshow(view_rgb(view, cell_pixels=24))
     right.set(title="what the agent sees of it")
+    right.set_xticks([])
+    right.set_yticks([])
     for axes in (left, right):
         axes.title.set_size("medium")
-        axes.set_xticks([])
-        axes.set_yticks([])
     return figure, (
         f"Left, a field: {_items(grid)} A square marks what an agent sees. Right, that square "
         f"enlarged: {_items(view)}"

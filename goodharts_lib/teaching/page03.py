@@ -100,23 +100,19 @@ def _same(one: Samples, other: Samples) -> bool:
 
 def pacing(answer: Callable[[Path], Any]) -> str | None:
     """3.3: the share of steps that take back the step before them, from positions on a torus."""
-    for name, path in _paths().items():
-        found = answer(path.copy())
-        if found is None:
-            return "it returned nothing. Return a share, between 0 and 1."
-        back = (path[2:] == path[:-2]).all(1)
-        right, share = float(back.mean()), float(found)
-        if abs(share - right) < 1e-6:
-            continue
-        if abs(share - back.sum() / len(path)) < 1e-6 or abs(
-            share - back.sum() / (len(path) - 1)
-        ) < 1e-6:  # fmt: skip
-            return (
-                f"on {name} it is {share:.3f}, not {right:.3f}. Divide by the number of steps that "
-                "have a step before them."
-            )
-        return f"on {name} it is {share:.3f}, not {right:.3f}."
-    return None
+    found = {name: answer(path.copy()) for name, path in _paths().items()}
+    if any(share is None for share in found.values()):
+        return "it returned nothing. Return a share, between 0 and 1."
+    backs = {name: (path[2:] == path[:-2]).all(1) for name, path in _paths().items()}
+    wrong = [name for name, back in backs.items() if abs(float(found[name]) - back.mean()) > 1e-6]
+    if not wrong:
+        return None
+    name = wrong[0]
+    said = f"on {name} it is {float(found[name]):.3f}, not {backs[name].mean():.3f}."
+    for more in (1, 2):  # steps, or positions, instead of steps that have one before them
+        if all(abs(float(found[n]) - b.sum() / (len(b) + more)) < 1e-6 for n, b in backs.items()):
+            return f"{said} Divide by the number of steps that have a step before them."
+    return said
 
 
 def _paths() -> Mapping[str, Path]:

@@ -112,7 +112,7 @@ def test_each_remedy_has_its_place_and_all_its_seeds() -> None:
     figure, alt = cloning.remedies_picture(stored())
     for axes, size in zip(figure.axes, (1_000, 10_000), strict=True):
         names = [label.get_text() for label in axes.get_xticklabels()]
-        assert names == ["plain", "longer", "DAgger"]
+        assert names == ["plain", "more steps", "DAgger"]
         for line, ending in zip(dots(axes), ("", " longer", " DAgger"), strict=True):
             assert line.get_ydata() == pytest.approx([PLAIN[size] + WON[ending] + s
                                                       for s in made.SHAKE])  # fmt: skip
@@ -148,6 +148,19 @@ def test_each_reason_is_shown_with_and_without_every_seed_sampled_and_greedy() -
         assert np.mean(before.get_xdata()) == pytest.approx(1360 - down)
         assert np.mean(after.get_xdata()) == pytest.approx(860 - down)
         assert before.get_ydata()[0] > after.get_ydata()[0]
-    assert "food_only 1000 to food_only 1000 synthetic: sampled -500 [" in alt
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names[-1] == "omniscient_seeker\n→ food_only, 10,000"
+    assert "no negative examples, food_only, 1,000: sampled -500 [" in alt
+
+
+def test_reasons_and_rows_are_written_over_what_they_name() -> None:
+    left = cloning.reasons_picture(stored())[0].axes[0]
+    written = [(text.get_text(), text.xy[1]) for text in left.texts if text.get_text()]
+    heads = ("no negative examples", "distribution shift", "copying is not surviving")
+    assert [text for text, _ in written if text in heads] == list(heads)
+    rows = [(text, place) for text, place in written if text not in heads]
+    assert [text for text, _ in rows] == [
+        "omniscient_seeker, 10,000", "food_only, 1,000", "omniscient_seeker, 10,000",
+        "food_only, 10,000", "food_only, 1,000", "omniscient_seeker → food_only, 10,000",
+    ]  # fmt: skip
+    befores = [line.get_ydata()[0] for line in dots(left)[::2]]
+    for (_, place), before, following in zip(rows, befores, [*rows[1:], ("", -99)], strict=True):
+        assert place > before > following[1]

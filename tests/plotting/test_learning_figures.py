@@ -10,6 +10,7 @@ import pytest
 import torch
 from legible import assert_legible
 
+from goodharts_lib.colors import AGENT_COLORS, FOOD_COLOR, POISON_COLOR
 from goodharts_lib.config import load_config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.experiments.analysis import runs
@@ -126,3 +127,17 @@ def test_estimates_are_in_their_own_rows() -> None:
     assert means == pytest.approx([0, 0.5, 0.5])
     assert alt.index("lambda 0:") < alt.index("lambda 0.95:") < alt.index("lambda 1:")
     assert "The true advantage is 0.90." in alt
+
+
+def test_only_some_episodes_are_drawn_but_the_mean_is_of_all() -> None:
+    found = torch.cat([torch.zeros(learning.SHOWN), torch.ones(learning.SHOWN)])
+    figure, alt = learning.gae_picture({0.5: found}, 0.9)
+    dots, mean = figure.axes[0].lines[:2]
+    assert list(dots.get_xdata()) == [0] * learning.SHOWN
+    assert mean.get_xdata()[0] == pytest.approx(0.5)
+    assert f"each of {learning.SHOWN} of {2 * learning.SHOWN} episodes" in alt
+
+
+def test_good_and_bad_are_no_agent_s_colours() -> None:
+    taken = {*AGENT_COLORS.values(), FOOD_COLOR, POISON_COLOR}
+    assert not {learning.GOOD, learning.BAD} & taken

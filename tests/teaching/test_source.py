@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import IPython.display
 import pytest
 import torch
 
+import goodharts_lib
 from goodharts_lib.errors import UserError
-from goodharts_lib.teaching.source import show_source, source_of
+from goodharts_lib.teaching.source import COLUMNS, reflowed, show_source, source_of
 from goodharts_lib.training.ppo import algorithms
 from goodharts_lib.training.reward_shaping import RewardShaping
 
@@ -32,13 +35,76 @@ def test_only_the_docstring_is_missing(function: Callable[..., Any]) -> None:
 
 def test_what_is_shown_runs_and_computes_the_same() -> None:
     names = dict(vars(algorithms))
-    exec(source_of(algorithms.compute_gae), names)  # noqa: S102 - our own source
+    exec(reflowed(source_of(algorithms.compute_gae)), names)  # noqa: S102 - our own source
     end = torch.tensor([[False], [True], [False]])
     numbers = (torch.tensor([[1.0], [2.0], [4.0]]), torch.ones(3, 1), torch.ones(3, 1))
     shown = names["compute_gae"](*numbers, end, ~end, 0.9, 0.8)
     real = algorithms.compute_gae(*numbers, end, ~end, 0.9, 0.8)
     for one, other in zip(shown, real, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("function", REAL, ids=lambda function: function.__name__)
+def test_what_is_shown_is_no_wider_than_a_page(function: Callable[..., Any]) -> None:
+    lines = reflowed(source_of(function)).splitlines()
+    wide = [line for line in lines if len(line) > COLUMNS]
+    assert all("raise ValueError(f" in line for line in wide), "a string has no place to break"
+
+
+def test_lines_are_broken_where_they_are_loosest() -> None:
+    text = """
+def step(self, before: Tensor, result: Result) -> tuple[Tensor, Tensor]:
+    bonus = gamma * after.fill(ends, 0.0) - before * 2  # (n,)
+    low = (value - old).clamp(-train.eps, train.eps)
+    values[0] = both(one, two, three, four, five, six)  # too long for its last line, is it not
+    if len(every) != 1 or every[0].dim() != number(two):
+        raise ValueError(f"this has no place to break at all.")
+    for name, (first, second) in zip(names, pairs, strict=True):
+        yield (
+            name, first, second, first + second, first * two, 7
+        )
+    return "short"  # as it is
+"""
+    narrow = """
+def step(
+    self, before: Tensor, result: Result
+) -> tuple[Tensor, Tensor]:
+    bonus = (
+        gamma * after.fill(ends, 0.0)
+        - before * 2
+    )  # (n,)
+    low = (value - old).clamp(
+        -train.eps, train.eps
+    )
+    # too long for its last line, is it not
+    values[0] = both(
+        one, two, three, four, five, six
+    )
+    if len(every) != 1 or every[0].dim() != number(two):
+        raise ValueError(f"this has no place to break at all.")
+    for name, (first, second) in zip(
+        names, pairs, strict=True
+    ):
+        yield (
+            name, first, second,
+            first + second, first * two, 7
+        )
+    return "short"  # as it is
+"""
+    assert reflowed(text, 44) == narrow
+
+
+def test_breaking_lines_never_changes_what_they_mean() -> None:
+    """Every file of the library, narrower than it was written for."""
+    package = Path(goodharts_lib.__file__).parent
+    broken = 0
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        narrow = reflowed(text, 44)
+        assert ast.dump(ast.parse(narrow)) == ast.dump(ast.parse(text)), path
+        assert reflowed(text, max(map(len, text.split("\n")))) == text
+        broken += narrow != text
+    assert broken > 50
 
 
 def plain(number: int) -> int:

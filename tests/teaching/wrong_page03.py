@@ -59,6 +59,15 @@ def _of_all_positions(path: Any) -> Any:
     return (path[2:] == path[:-2]).all(1).sum() / len(path)
 
 
+def _of_all_steps(path: Any) -> Any:
+    return (path[2:] == path[:-2]).all(1).sum() / (len(path) - 1)
+
+
+def _not_new(path: Any) -> Any:
+    """On a way to and fro this is what `_of_all_positions` gives as well."""
+    return 1 - len({tuple(place) for place in path}) / len(path)
+
+
 def _ever_been_here(path: Any) -> Any:
     seen = [tuple(place) for place in path]
     return np.mean([place in seen[:number] for number, place in enumerate(seen)][2:])
@@ -92,6 +101,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "3.3": {
         "any": _steps_cancel_in_one_coordinate,
         "of all": _of_all_positions,
+        "of all steps": _of_all_steps,
+        "not new": _not_new,
         "ever here": _ever_been_here,
         "stays": _stays,
         "nothing": lambda path: None,  # noqa: ARG005
