@@ -37,9 +37,6 @@ def find_kinds(
         UserError: a model is there but cannot be loaded, or is another than its file name says.
     """
     found = find_or_pretrained(directory, TRAINED, str(device)) if learned else []
-    for name, (policy, origin) in zip(TRAINED, found, strict=False):
-        if policy.name != name:
-            raise UserError(f"{origin} holds the agent '{policy.name}', not '{name}'.")
     scripted = [(ScriptedAgent(name, config, device), "scripted") for name in SCRIPTED]
     return [*found, *scripted]
 

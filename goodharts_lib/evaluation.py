@@ -96,6 +96,21 @@ def check_view(policy: Policy, config: Config) -> None:
         )
 
 
+def check_name(policy: Policy, name: str, origin: str | Path) -> None:
+    """Refuse a model under another agent's name: each is judged, and drawn, by its own.
+
+    Args:
+        policy: what was loaded.
+        name: whom its place stands for.
+        origin: that place.
+
+    Raises:
+        UserError: it is somebody else.
+    """
+    if policy.name != name:
+        raise UserError(f"{origin} holds the agent '{policy.name}', not '{name}'.")
+
+
 @torch.inference_mode()
 def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = False) -> Scores:
     """Let a policy live in many worlds at once and count what happens.
@@ -175,8 +190,8 @@ def find_models(directory: Path, modes: Sequence[str] | None, device: str) -> li
         device: where to.
 
     Raises:
-        UserError: a named mode is unknown or has no model, a model cannot be loaded, or none is
-            there.
+        UserError: a named mode is unknown or has no model, a model cannot be loaded or is another
+            than its file name says, or none is there.
     """
     named = [one_of("mode", mode, MODES) for mode in modes or ()]
     paths = {mode: checkpoint.model_path(directory, mode) for mode in named or MODES}
@@ -187,7 +202,11 @@ def find_models(directory: Path, modes: Sequence[str] | None, device: str) -> li
             f"there are no models in {directory}: train some with "
             "python -m goodharts_lib.training.train_ppo --mode all."
         )
-    return [checkpoint.load_policy(path, device=device) for path in paths.values()]
+    policies = []
+    for mode, path in paths.items():
+        policies.append(checkpoint.load_policy(path, device=device))
+        check_name(policies[-1], mode, path)
+    return policies
 
 
 def format_table(table: Mapping[str, Mapping[str, Scores]]) -> str:

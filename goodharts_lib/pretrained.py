@@ -21,7 +21,7 @@ from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, check_name, evaluate
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -76,7 +76,8 @@ def find_or_pretrained(
         Each policy, and where it came from, to be told to the user.
 
     Raises:
-        UserError: an unknown name, or a model that is there and cannot be loaded.
+        UserError: an unknown name, or a model that is there and cannot be loaded, or is another
+            than its file name says.
     """
     found = []
     for name in names:
@@ -84,7 +85,9 @@ def find_or_pretrained(
         if name == CLONE:
             path = directory / f"clone_{EXPERT}.safetensors"
         if path.exists():
-            found.append((_named(checkpoint.load_policy(path, device=device), name), str(path)))
+            policy = _named(checkpoint.load_policy(path, device=device), name)
+            check_name(policy, name, path)
+            found.append((policy, str(path)))
         else:
             found.append((load_pretrained(name, device=device), "shipped with the package"))
     return found

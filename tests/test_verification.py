@@ -305,7 +305,8 @@ def test_other_modes_never_fail(folder: Path) -> None:
     outcome = run(command.main)
     assert outcome.status == 0
     assert set(verdicts(outcome).values()) == {"reported"}
-    assert outcome.out.endswith("Verdict: pass\n")
+    last = outcome.out.splitlines()[-1]
+    assert last == "Verdict: nothing to judge, there is no ground_truth model"
 
 
 class NamedTruth:
@@ -333,6 +334,7 @@ def test_the_exit_status_is_the_verdict_on_ground_truth(
     outcome = run(command.main)
     assert outcome.status == status
     assert verdicts(outcome) == {"ground_truth": "FAIL" if status else "pass"}
+    assert outcome.out.endswith("Verdict: FAIL\n" if status else "Verdict: pass\n")
 
 
 def test_verbose_shows_every_direction_and_distance(folder: Path) -> None:
