@@ -86,7 +86,7 @@ def _begin(run: Run) -> tuple[PPOTrainer, TrainLog, float]:
 def _end(
     run: Run, result: TrainResult, log: TrainLog, wall_time: float, *, interrupted: bool
 ) -> int:
-    """Write the model, unless the run was interrupted, and say where everything is."""
+    """Write the model, unless the run was interrupted before its end; say where everything is."""
     resume = f"python -m goodharts_lib.training.train_ppo --resume {run.checkpoint}"
     if not result.finished:
         print(f"[{run.mode}] stopped after {result.total_steps:,} steps. Continue with: {resume}",
@@ -100,7 +100,7 @@ def _end(
         run.checkpoint.unlink(missing_ok=True)
     print(f"[{run.mode}] {result.profile}")
     print(f"[{run.mode}] model {model}, summary {log.summary}", flush=True)
-    return 0
+    return INTERRUPTED if interrupted else 0  # in its last update: what follows is not wanted
 
 
 def _interruption() -> Callable[[], bool]:

@@ -260,6 +260,13 @@ def test_the_state_of_each_run_is_one_word(
     assert watched.state(Ended(running, statuses))[0] == word  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("status", [0, INTERRUPTED])
+def test_a_run_that_was_interrupted_in_its_last_update_is_finished(status: int) -> None:
+    watched = Watched("proxy", tiny(), Path("logs"), Link(5))
+    watched.history.records = [None] * 4  # type: ignore[list-item]
+    assert watched.state(Ended([], {"proxy": status}))[0] == "finished"  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def handlers() -> Any:
     """Put the signal handlers back."""

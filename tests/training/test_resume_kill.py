@@ -356,17 +356,32 @@ def test_a_signal_to_the_parent_alone_stops_and_saves_its_children(
     check_same(first, in_a_row[first.mode])
 
 
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, update: int) -> None:
+    """Press Ctrl-C in an update."""
+
+    def interrupt(_: object, record: Any) -> None:
+        if record.update == update:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("goodharts_lib.training.progress.Progress.__call__", interrupt)
+
+
+def test_ctrl_c_in_the_last_update_of_a_mode_starts_no_other(
+    tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    interrupt_at(monkeypatch, UPDATES)
+    assert run(main, *place.arguments("all"), "--sequential").status == 130
+    check_same(place, wholes[True])
+    assert not [name for name in files_below(tmp_path) if "proxy" in name]
+
+
 def test_ctrl_c_between_checkpoints_loses_nothing(
     tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(tmp_path)
-
-    def interrupt(_: object, record: Any) -> None:
-        if record.update == 3:
-            signal.raise_signal(signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr("goodharts_lib.training.progress.Progress.__call__", interrupt)
+        interrupt_at(patch, 3)
         stopped = run(main, *place.arguments())
     assert stopped.status == 130
     assert f"stopped after 768 steps. Continue with: python -m {COMMAND} --resume" in stopped.out
