@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,18 +65,32 @@ class TrainLog:
         _append(self.updates, [row + list(record.action_probs)])
         _append(self.episodes, [dataclasses.astuple(episode) for episode in record.episodes])
 
+    def sync(self) -> None:
+        """Have the rows so far on the disk, before a checkpoint there counts them."""
+        for path in (self.updates, self.episodes):
+            with path.open("ab") as stream:
+                os.fsync(stream.fileno())
+
     def cut(self, updates: int, episodes: int) -> None:
         """Drop rows later than a checkpoint: those a killed run wrote and will write again.
 
         Raises:
-            UserError: a log is missing.
+            UserError: a log is missing, or has lost rows that the checkpoint counts.
         """
+        kept = {}
         for path, keep in ((self.updates, updates), (self.episodes, episodes)):
             try:
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             except OSError as error:
                 raise UserError(f"cannot read the run's log {path}: {error.strerror}.") from error
-            write_whole(path, "".join(lines[: keep + 1]).encode())
+            if len(lines) <= keep or not lines[keep].endswith("\n"):
+                raise UserError(
+                    f"{path} lacks rows that its checkpoint has: restore it, or start again with "
+                    "--overwrite."
+                )
+            kept[path] = "".join(lines[: keep + 1])
+        for path, text in kept.items():
+            write_whole(path, text.encode())
 
     def finish(self, result: TrainResult, model_path: Path, wall_time: float) -> None:
         """Write the summary."""

@@ -36,6 +36,7 @@ def execute(run: Run, link: Link | None = None) -> int:
     start = time.monotonic()
 
     def save() -> None:
+        log.sync()
         facts = {
             "log_dir": os.path.relpath(log.directory, run.models_dir),
             "log_stem": log.stem,
