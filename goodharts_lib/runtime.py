@@ -103,7 +103,7 @@ def find_device(name: str) -> torch.device:
 
 
 def apply(placement: Placement) -> None:
-    """Set the process-wide switches of torch that a placement needs."""
+    """Set the process-wide switches of torch that a placement needs; nobody sets them back."""
     torch.set_num_threads(placement.threads)
     _keep_freed_memory()
     if placement.deterministic and placement.device.type == "cuda":

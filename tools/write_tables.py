@@ -75,7 +75,7 @@ def settings() -> str:
     for line in part.strip().splitlines():
         setting, _, reason = line.partition("#")
         key, value = (side.strip() for side in setting.split("="))
-        body.append([f"`{key}`", f"`{value}`", reason.strip() or body[-1][2]])  # or the one above
+        body.append([f"`{key}`", f"`{value}`", reason.strip()])
     return rows(["setting", "default", "what it is"], body)
 
 

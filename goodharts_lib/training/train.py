@@ -57,7 +57,7 @@ def clone(
     seed: int,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> CloneResult:
-    """Imitate an expert: a pure function of its arguments.
+    """Imitate an expert. About threads, see `goodharts_lib.train`.
 
     Args:
         config: everything about the run but its expert and its seed.

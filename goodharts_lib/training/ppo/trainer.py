@@ -41,7 +41,11 @@ def train(
     on_update: Callable[[UpdateRecord], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainResult:
-    """Train `config.training.mode` from scratch: a pure function of its arguments.
+    """Train `config.training.mode` from scratch.
+
+    Nothing but the arguments decides what comes out, with one exception: `[runtime] threads = 0`
+    takes as many threads as torch is set to use. A number given there is set for the whole process
+    and stays, because runs in other threads of the process share that setting.
 
     Args:
         config: everything about the run but its seed.
