@@ -529,6 +529,8 @@ def test_overrides_beat_the_environment_and_the_environment_beats_the_file(
     assert load_config(path).runtime.device == "from the environment"
     assert load_config(path).runtime.threads == 3
     assert load_config(path, override).runtime.device == "from the override"
+    monkeypatch.setenv("GOODHARTS_DEVICE", "")  # as good as unset
+    assert load_config(path).runtime.device == "from the file"
 
 
 def test_a_stored_configuration_does_not_look_at_the_environment(

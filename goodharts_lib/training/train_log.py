@@ -46,18 +46,10 @@ class TrainLog:
     @classmethod
     def create(cls, directory: Path, mode: str) -> TrainLog:
         """Start logs called ``{mode}_{timestamp}``. Two runs never share a name."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        number = 1
-        while True:
-            log = cls(directory, f"{mode}_{stamp}" + (f"_{number}" if number > 1 else ""))
-            try:
-                with log.updates.open("x", encoding="utf-8") as stream:  # reserves the name
-                    stream.write(",".join(UPDATE_COLUMNS) + "\n")
-            except FileExistsError:
-                number += 1
-                continue
-            log.episodes.write_text(",".join(EPISODE_COLUMNS) + "\n", encoding="utf-8")
-            return log
+        log = cls(directory, reserve(directory, mode, "_updates.csv"))
+        log.updates.write_text(",".join(UPDATE_COLUMNS) + "\n", encoding="utf-8")
+        log.episodes.write_text(",".join(EPISODE_COLUMNS) + "\n", encoding="utf-8")
+        return log
 
     def write(self, record: UpdateRecord) -> None:
         """Append one update and its episodes."""
@@ -108,6 +100,20 @@ class TrainLog:
             "config": result.config.to_dict(),
         }
         write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def reserve(directory: Path, name: str, ending: str) -> str:
+    """Make an empty ``{name}_{timestamp}{ending}`` and return its stem, which nobody else gets."""
+    stem = stamped = f"{name}_{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}"
+    number = 1
+    while True:
+        try:
+            (directory / f"{stem}{ending}").touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+            stem = f"{stamped}_{number}"
+        else:
+            return stem
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

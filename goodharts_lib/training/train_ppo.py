@@ -15,6 +15,7 @@ from typing import Any
 from goodharts_lib.cli import Parser, add_config_arguments, seed
 from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.modes import MODES
+from goodharts_lib.networks.registry import NETWORKS
 from goodharts_lib.training.control import Link
 from goodharts_lib.training.parallel import INTERRUPTED, Processes
 from goodharts_lib.training.ppo import checkpoint
@@ -137,7 +138,7 @@ def execute_watched(runs: Sequence[Run], *, sequential: bool) -> int:
     """
     from goodharts_lib.training.watch import Watch, Watched  # matplotlib, for this case alone
 
-    links = {run.mode: Link(2 * run.config.agent.view_range + 1) for run in runs}
+    links = {run.mode: Link(run.config.agent.view_size) for run in runs}
     jobs = {run.mode: partial(execute, run, links[run.mode]) for run in runs}
     processes = Processes(jobs, 1 if sequential else _cores())
     watched = [Watched(run.mode, run.config, run.log_dir, links[run.mode]) for run in runs]
@@ -157,7 +158,7 @@ def _parser() -> Parser:
     length.add_argument("--updates", type=int, help="PPO updates per mode", default=absent)
     parser.add_argument("--n-envs", type=int, help="worlds that advance together", default=absent)
     parser.add_argument("--seed", type=seed, help="seed of the run", default=0)
-    parser.add_argument("--network", help="base_cnn or small_cnn", default=absent)
+    parser.add_argument("--network", help=" or ".join(NETWORKS), default=absent)
     parser.add_argument("--lr", type=float, help="learning rate", default=absent)
     add_config_arguments(parser)
     parser.add_argument("--mortal", action="store_true", help="let agents die while they train")
@@ -192,11 +193,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return do(runs, sequential=args.sequential)
     runs, config, origin = fresh_runs(args)
     train = config.training
-    per_update = train.n_envs * train.steps_per_env
-    updates = -(-train.timesteps // per_update)
     print(origin)
-    print(f"Training {', '.join(run.mode for run in runs)} with {train.network}: {updates} updates "
-          f"of {per_update:,} steps, {updates * per_update:,} steps per mode, seed {args.seed}; "
+    print(f"Training {', '.join(run.mode for run in runs)} with {train.network}: {train.updates} "
+          f"updates of {train.steps_per_update:,} steps, "
+          f"{train.updates * train.steps_per_update:,} steps per mode, seed {args.seed}; "
           f"models go to {args.models_dir}/", flush=True)  # fmt: skip
     return do(runs, sequential=args.sequential)
 

@@ -12,6 +12,7 @@ from goodharts_lib import runtime
 from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.errors import run_command
 from goodharts_lib.evaluation import check_view, find_models
+from goodharts_lib.training.progress import Countdown
 from goodharts_lib.training.verification import MIN_ALIVE, MIN_CHOICE, MIN_DIRECTIONAL, verify
 from goodharts_lib.training.verification.directional import DISTANCES
 
@@ -49,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
           f"over poison {MIN_CHOICE:.0%}, alive after {config.evaluation.steps} steps "
           f"{MIN_ALIVE:.0%}. Other modes are only reported.")  # fmt: skip
     print(f"{'mode':<16} {'directional':>11} {'choice':>8} {'alive':>8}  verdict")
-    verdicts = []
+    verdicts, count = [], Countdown(len(policies) * config.evaluation.steps)
     for policy in policies:
-        verdict = verify(policy, config, args.seed)
+        verdict = verify(policy, config, args.seed, count)
         word = "reported"
         if policy.name == JUDGED:
             word = "pass" if verdict.passed else "FAIL"
