@@ -81,8 +81,8 @@ class VecEnv:
     **Randomness.**
     All of it comes from the generator that is passed in: the same seed gives the same worlds, bit
     for bit, on one device.
-    The host never waits for the device in immortal worlds, and once a step in mortal ones and in a
-    shared grid.
+    The host never waits for the device in immortal worlds, and a few times a step in mortal ones
+    and in a shared grid.
 
     Args:
         config: sizes, prices, counts and the time limit.
