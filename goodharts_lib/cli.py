@@ -80,7 +80,7 @@ def command_config(args: argparse.Namespace, flags: Mapping[str, Any]) -> tuple[
     origin = ["shipped defaults"]
     if path is not None:
         origin.append(str(path))
-    if "GOODHARTS_DEVICE" in os.environ:
+    if os.environ.get("GOODHARTS_DEVICE"):
         origin.append("GOODHARTS_DEVICE")
     origin += [f"{key}={value}" for key, value in overrides.items()]
     return load_config(path, overrides), "Configuration: " + " + ".join(origin)

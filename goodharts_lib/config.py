@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from goodharts_lib.errors import UserError, nearest
+from goodharts_lib.sections import merge, read_toml, unflatten
 from goodharts_lib.values import Range, checked
 
 Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
 Size = Annotated[int, Range(1, 10_000)]
+Worlds = Annotated[int, Range(1, 65_536)]  # with grids of the shipped size: 6 GB
 Share = Annotated[float, Range(0.0, 1.0)]
 Weight = Annotated[float, Range(0.0, 1e3)]
 Energy = Annotated[float, Range(-1e6, 1e6, tenths=True)]
@@ -44,6 +46,11 @@ class Agent:
     energy_start: Annotated[float, Range(0.1, 1e6, tenths=True)]
     energy_move_cost: Annotated[float, Range(0.0, 1e6, tenths=True)]
     mortal: bool
+
+    @property
+    def view_size(self) -> int:
+        """Side V of the square view."""
+        return 2 * self.view_range + 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Training:
     mode: str
     network: str
     timesteps: Positive
-    n_envs: Positive
+    n_envs: Worlds
     steps_per_env: Positive
     steps_per_episode: Positive
     learning_rate: Annotated[float | Literal["auto"], Range(1e-12, 10.0)]
@@ -96,12 +103,22 @@ class Training:
     max_poison: Count
     checkpoint_interval: Positive
 
+    @property
+    def steps_per_update(self) -> int:
+        """Environment steps of one rollout, and of the update that learns from it."""
+        return self.n_envs * self.steps_per_env
+
+    @property
+    def updates(self) -> int:
+        """Updates of a whole run: its timesteps, rounded up."""
+        return -(-self.timesteps // self.steps_per_update)
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """The fixed worlds in which agents are compared."""
 
-    n_envs: Positive
+    n_envs: Worlds
     steps: Positive
     food: Count
     poison: Count
@@ -120,7 +137,7 @@ class Cloning:
     visibility_weight: Annotated[float, Range(1e-3, 1e3)]
     synthetic: Count
     dagger_rounds: Count
-    evaluation_envs: Positive
+    evaluation_envs: Worlds
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,7 @@ class Config:
             UserError: an unknown key, a wrong type or an impossible value.
         """
         table = self.to_dict()
-        _merge(table, _unflatten(overrides), "override")
+        merge(table, unflatten(overrides), "override")
         return Config.from_dict(table)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -203,55 +220,16 @@ def load_config(
     """
     table = _shipped()
     if path is not None:
-        _merge(table, read_toml(Path(path)), str(path))
-    if "GOODHARTS_DEVICE" in os.environ:
+        merge(table, read_toml(Path(path)), str(path))
+    if os.environ.get("GOODHARTS_DEVICE"):  # empty is as good as unset
         table["runtime"]["device"] = os.environ["GOODHARTS_DEVICE"]
-    _merge(table, _unflatten(overrides or {}), "override")
+    merge(table, unflatten(overrides or {}), "override")
     return Config.from_dict(table)
 
 
 def _shipped() -> dict[str, dict[str, Any]]:
     text = importlib.resources.files("goodharts_lib").joinpath("config.toml")
     return tomllib.loads(text.read_text(encoding="utf-8"))
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        UserError: it cannot be read, or is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the configuration file {path}: {error.strerror}.") from error
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
-        raise UserError(f"the configuration file {path} is not valid TOML: {error}.") from error
-
-
-def _unflatten(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    table: dict[str, dict[str, Any]] = {}
-    for name, value in overrides.items():
-        section, dot, key = name.partition(".")
-        if not dot:
-            raise UserError(f"'{name}' must be written as section.key, such as agent.mortal.")
-        table.setdefault(section, {})[key] = value
-    return table
-
-
-def _merge(table: dict[str, dict[str, Any]], changes: Mapping[str, Any], origin: str) -> None:
-    """Write `changes` into `table`, refusing names that `table` does not have."""
-    valid = [f"{section}.{key}" for section, keys in table.items() for key in keys]
-    for section, keys in changes.items():
-        if not isinstance(keys, Mapping):
-            raise UserError(f"'{section}' in {origin} must be a section such as [training].")
-        if not keys and section not in table:
-            raise UserError(f"unknown section '{section}' in {origin}{nearest(section, table)}.")
-        for key, value in keys.items():
-            name = f"{section}.{key}"
-            if name not in valid:
-                raise UserError(f"unknown key '{name}' in {origin}{nearest(name, valid)}.")
-            table[section][key] = value
 
 
 def _build(kind: Any, section: str, table: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -271,7 +249,7 @@ def _check_combinations(config: Config) -> None:
     for low, high in (("min_food", "max_food"), ("min_poison", "max_poison")):
         if getattr(train, low) > getattr(train, high):
             raise UserError(f"'training.{low}' must not exceed 'training.{high}'.")
-    size = 2 * agent.view_range + 1
+    size = agent.view_size
     if world.loop and size > min(world.width, world.height):
         raise UserError(
             f"'agent.view_range' {agent.view_range} needs a torus of at least {size}x{size} cells, "
@@ -286,7 +264,7 @@ def _check_combinations(config: Config) -> None:
         if items >= room:
             area = f"{world.width}x{world.height}"
             raise UserError(f"the {items} items of [{section}] do not fit into {area} cells.")
-    if train.n_minibatches > train.n_envs * train.steps_per_env:
+    if train.n_minibatches > train.steps_per_update:
         raise UserError(
             "'training.n_minibatches' must not exceed the samples of one update "
             f"({train.n_envs} worlds x {train.steps_per_env} steps)."

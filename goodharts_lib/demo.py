@@ -37,9 +37,6 @@ def find_kinds(
         UserError: a model is there but cannot be loaded, or is another than its file name says.
     """
     found = find_or_pretrained(directory, TRAINED, str(device)) if learned else []
-    for name, (policy, origin) in zip(TRAINED, found, strict=False):
-        if policy.name != name:
-            raise UserError(f"{origin} holds the agent '{policy.name}', not '{name}'.")
     scripted = [(ScriptedAgent(name, config, device), "scripted") for name in SCRIPTED]
     return [*found, *scripted]
 
@@ -57,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.brain_view and kind in SCRIPTED:
         raise UserError(f"'{kind}' follows a rule and has no brain: --brain-view needs --learned "
                         f"and one of {', '.join(TRAINED)}.")  # fmt: skip
-    if args.save:
+    if args.save is not None:
         _probe(Path(args.save))
     placement = runtime.place(config)
     runtime.apply(placement)
@@ -71,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for policy, source in kinds:
         print(f"  {policy.name:<18} {source}{'  <- looked at' * (policy.name == kind)}")
-    show = _save if args.save else _run
+    show = _run if args.save is None else _save
     show(simulation, kind, args)
     return 0
 

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.demo_panels import Update, bare, color
-from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import PALETTE
-from goodharts_lib.modes import Mode
 from goodharts_lib.simulation import Moment
 
 MAPS = 16  # shown of each convolution
@@ -28,13 +26,6 @@ def mosaic(maps: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
     tiles[:n, :side, :side] = maps
     tiles = tiles.reshape(rows, columns, side + 1, side + 1).transpose(0, 2, 1, 3)
     return tiles.reshape(rows * (side + 1), columns * (side + 1))[:-1, :-1]
-
-
-def channel_names(mode: Mode) -> list[str]:
-    """Return what each channel of a mode's observations holds."""
-    if mode.sees == "types":
-        return [cell.name.lower() for cell in Cell]
-    return ["empty", "wall", "interestingness"] + ["the same again"] * (len(Cell) - 3)
 
 
 def draw_channels(axes: Axes, names: Sequence[str]) -> Update:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import textwrap
-import time
-from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +13,7 @@ from PIL import Image
 
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.behaviors.scripted import SCRIPTED
-from goodharts_lib.demo_brain import channel_names, draw_channels, draw_layer, draw_logits
+from goodharts_lib.demo_brain import draw_channels, draw_layer, draw_logits
 from goodharts_lib.demo_panels import (
     HeatMap,
     Update,
@@ -28,9 +26,10 @@ from goodharts_lib.demo_panels import (
     draw_world,
 )
 from goodharts_lib.environments.cells import EDIBLE, Cause, Cell
+from goodharts_lib.modes import channel_names
 from goodharts_lib.plotting import as_png
 from goodharts_lib.simulation import Simulation
-from goodharts_lib.training.progress import PROGRESS_SECONDS
+from goodharts_lib.training.progress import Countdown
 
 FIGSIZE = (15.0, 8.2)  # inches
 GIF_DPI = 80  # 1,200 x 656 pixels
@@ -147,8 +146,10 @@ class DemoView:
 
 def save_png(simulation: Simulation, kind: str, *, brain: bool) -> tuple[bytes, str]:
     """Run a simulation to its end; return a PNG of the last step and its alt text."""
-    for _ in counted(simulation.steps):
+    count = Countdown(simulation.steps)
+    for _ in range(simulation.steps):
         simulation.step()
+        count()
     figure = Figure(FIGSIZE)
     alt = DemoView(figure, simulation, kind, brain=brain, buttons=False).describe()
     return as_png(figure, dpi=120, metadata={"Description": alt}), alt
@@ -170,8 +171,10 @@ def save_gif(
     view = DemoView(figure, simulation, kind, brain=brain, buttons=False)
     stride = -(-simulation.steps // MAX_FRAMES)
     frames: list[Image.Image] = []
-    for step in counted(simulation.steps):
+    count = Countdown(simulation.steps)
+    for step in range(1, simulation.steps + 1):
         simulation.step()
+        count()
         if step % stride == 0 or step == simulation.steps:
             view.update()
             canvas.draw()  # type: ignore[no-untyped-call]
@@ -186,14 +189,3 @@ def save_gif(
         duration=1000 * stride / speed, comment=alt.encode(),
     )  # fmt: skip
     return buffer.getvalue(), alt
-
-
-def counted(steps: int) -> Iterator[int]:
-    """Count steps, and say every few seconds how long the rest will take."""
-    start = shown = time.monotonic()
-    for done in range(1, steps + 1):
-        yield done
-        now = time.monotonic()
-        if now - shown >= PROGRESS_SECONDS:
-            left, shown = round((now - start) / done * (steps - done)), now
-            print(f"step {done}/{steps}  ETA {left // 60}:{left % 60:02}", flush=True)

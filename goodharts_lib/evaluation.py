@@ -7,7 +7,7 @@ Command: ``python -m goodharts_lib.evaluation``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +23,10 @@ from goodharts_lib.config import Config
 from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.modes import MODES
-from goodharts_lib.training.ppo import checkpoint
-from goodharts_lib.training.ppo.records import meal_scores
+from goodharts_lib.training.ppo import checkpoint, records
+from goodharts_lib.training.progress import Countdown
 
-PER_STEPS = 1000
+PER_STEPS = records.PER_STEPS
 EVALUATION_SEED = 1_000_000  # of all stored evaluations: far from every training seed
 
 
@@ -96,8 +96,21 @@ def check_view(policy: Policy, config: Config) -> None:
         )
 
 
+def check_name(policy: Policy, name: str, origin: str | Path) -> None:
+    """Refuse a model that lies in another's place: each is judged, and drawn, by its own name.
+
+    Raises:
+        UserError: the policy loaded from `origin` is not the agent called `name`.
+    """
+    if policy.name != name:
+        raise UserError(f"{origin} holds the agent '{policy.name}', not '{name}'.")
+
+
 @torch.inference_mode()
-def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = False) -> Scores:
+def evaluate(
+    policy: Policy, config: Config, seed: int, *, immortal: bool = False,
+    on_step: Callable[[], None] | None = None,
+) -> Scores:  # fmt: skip
     """Let a policy live in many worlds at once and count what happens.
 
     Args:
@@ -106,6 +119,7 @@ def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = Fals
         seed: of the worlds and the policy's choices. The same seed gives every policy the same
             first worlds.
         immortal: count energy without ending lives.
+        on_step: called after every step, e.g. to tell how far it is.
 
     Raises:
         UserError: a learned policy sees another window than these worlds show.
@@ -121,6 +135,8 @@ def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = Fals
         result = env.step(policy.act(views, generators["action"]))
         views = result.views
         eaten.append(result.events.eaten)
+        if on_step is not None:
+            on_step()
         if result.episodes is not None:
             ended = result.episodes.ended
             lengths.append(result.episodes.length[ended])
@@ -133,7 +149,7 @@ def evaluate(policy: Policy, config: Config, seed: int, *, immortal: bool = Fals
 
 def _scores(eaten: Tensor, lengths: Tensor, died: Tensor, config: Config) -> Scores:
     """Summarise: eaten (T, n); length in steps and true end (not the horizon) of every life."""
-    per_steps = meal_scores(eaten, config)
+    per_steps = records.meal_scores(eaten, config)
     meals = per_steps["food"] + per_steps["poison"]
     tau = config.evaluation.steps
     # A longest life that is cut off before tau counts as ending there (Efron 1967): without that
@@ -148,21 +164,29 @@ def _scores(eaten: Tensor, lengths: Tensor, died: Tensor, config: Config) -> Sco
     )
 
 
+def evaluate_decodings(
+    policy: LearnedPolicy, config: Config, seed: int, **more: Any
+) -> dict[str, Scores]:
+    """Evaluate a learned policy, ``sampled`` and ``greedy``; `more` as for `evaluate`."""
+    return {
+        decoding: evaluate(policy.decoded(greedy=decoding == "greedy"), config, seed, **more)
+        for decoding in ("sampled", "greedy")
+    }
+
+
 def evaluate_all(
-    policies: Sequence[LearnedPolicy], config: Config, seed: int, *, immortal: bool = False
+    policies: Sequence[LearnedPolicy], config: Config, seed: int, **more: Any
 ) -> dict[str, dict[str, Scores]]:
-    """Evaluate learned policies, sampled and greedy, with all scripted agents beside them."""
-    table: dict[str, dict[str, Scores]] = {}
-    for policy in policies:
-        table[policy.name] = {
-            decoding: evaluate(
-                policy.decoded(greedy=decoding == "greedy"), config, seed, immortal=immortal
-            )
-            for decoding in ("sampled", "greedy")
-        }
+    """Evaluate learned policies, sampled and greedy, with all scripted agents beside them.
+
+    The scripted ones live on the device of the learned ones, and so in the same worlds. `more` is
+    as for `evaluate`.
+    """
+    device = policies[0].device if policies else torch.device("cpu")
+    table = {p.name: evaluate_decodings(p, config, seed, **more) for p in policies}
     for name in SCRIPTED:
-        agent = ScriptedAgent(name, config)
-        table[name] = {"sampled": evaluate(agent, config, seed, immortal=immortal)}
+        agent = ScriptedAgent(name, config, device)
+        table[name] = {"sampled": evaluate(agent, config, seed, **more)}
     return table
 
 
@@ -175,8 +199,8 @@ def find_models(directory: Path, modes: Sequence[str] | None, device: str) -> li
         device: where to.
 
     Raises:
-        UserError: a named mode is unknown or has no model, a model cannot be loaded, or none is
-            there.
+        UserError: a named mode is unknown or has no model, a model cannot be loaded or is another
+            than its file name says, or none is there.
     """
     named = [one_of("mode", mode, MODES) for mode in modes or ()]
     paths = {mode: checkpoint.model_path(directory, mode) for mode in named or MODES}
@@ -187,7 +211,11 @@ def find_models(directory: Path, modes: Sequence[str] | None, device: str) -> li
             f"there are no models in {directory}: train some with "
             "python -m goodharts_lib.training.train_ppo --mode all."
         )
-    return [checkpoint.load_policy(path, device=device) for path in paths.values()]
+    policies = []
+    for mode, path in paths.items():
+        policies.append(checkpoint.load_policy(path, device=device))
+        check_name(policies[-1], mode, path)
+    return policies
 
 
 def format_table(table: Mapping[str, Mapping[str, Scores]]) -> str:
@@ -210,14 +238,15 @@ def format_table(table: Mapping[str, Mapping[str, Scores]]) -> str:
 def as_json(
     table: Mapping[str, Mapping[str, Scores]], config: Config, settings: Mapping[str, Any]
 ) -> str:
-    """Return the table as JSON, with the configuration it was measured in."""
+    """Return the table as JSON, with the configuration it was measured in and other settings."""
     agents = {
         name: {decoding: asdict(scores) for decoding, scores in decodings.items()}
         for name, decodings in table.items()
     }
     whole = {
         "per_steps": PER_STEPS,
-        "config": {**settings, **config.to_dict()},
+        "settings": dict(settings),
+        "config": config.to_dict(),
         "agents": agents,
     }
     return json.dumps(whole, indent=2) + "\n"
@@ -228,17 +257,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="evaluation", description="Compare trained agents with scripted ones.")
     parser.add_argument("--models-dir", default="models", help="where models lie")
     parser.add_argument("--modes", nargs="+", metavar="MODE", help="default: all that are found")
-    absent: dict[str, Any] = {"type": int}
-    parser.add_argument("--n-envs", help="worlds (default: [evaluation] n_envs)", **absent)
-    parser.add_argument("--steps", help="in each world (default: [evaluation] steps)", **absent)
-    parser.add_argument("--food", help="in each world (default: [evaluation] food)", **absent)
-    parser.add_argument("--poison", help="in each world (default: [evaluation] poison)", **absent)
+    keys = {"n_envs": "worlds"} | {k: f"{k} in each world" for k in ("steps", "food", "poison")}
+    for key, words in keys.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", type=int,
+                            help=f"{words} (default: [evaluation] {key})")  # fmt: skip
     parser.add_argument("--immortal", action="store_true", help="count energy, end no life")
     parser.add_argument("--seed", type=seed, default=0, help="seed of worlds and choices")
     parser.add_argument("--json", metavar="FILE", help="also write the table there")
     add_config_arguments(parser)
     args = parser.parse_args(argv)
-    keys = ("n_envs", "steps", "food", "poison")
     flags = {f"evaluation.{k}": getattr(args, k) for k in keys if getattr(args, k) is not None}
     config, origin = command_config(args, flags)
     placement = runtime.place(config)
@@ -257,11 +284,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{'immortal' if args.immortal else 'mortal'} worlds of {fixed.steps} steps, "
         f"{fixed.food} food and {fixed.poison} poison, seed {args.seed}; per 1,000 steps:"
     )
-    table = evaluate_all(policies, config, args.seed, immortal=args.immortal)
+    count = Countdown((2 * len(policies) + len(SCRIPTED)) * fixed.steps)
+    table = evaluate_all(policies, config, args.seed, immortal=args.immortal, on_step=count)
     print(format_table(table))
     if args.json:
         settings = {"seed": args.seed, "immortal": args.immortal}
-        checkpoint.write_whole(Path(args.json), as_json(table, config, settings).encode())
+        world = evaluation_config(config, immortal=args.immortal)
+        world = world.with_overrides(placement.overrides())
+        checkpoint.write_whole(Path(args.json), as_json(table, world, settings).encode())
         print(f"Written to {args.json}")
     return 0
 

@@ -62,6 +62,14 @@ def channel_table(mode: Mode, config: Config) -> list[list[float]]:
     ]
 
 
+def channel_names(mode: Mode) -> list[str]:
+    """Return what each channel of `channel_table` holds; the four of glow hold the same."""
+    types = [cell.name.lower() for cell in Cell]
+    if mode.sees == "types":
+        return types
+    return ["is_empty", "is_wall"] + [f"glow {copy + 1}" for copy in range(len(types) - 2)]
+
+
 def pay_table(mode: Mode, config: Config) -> list[float]:
     """Return the pay of a step that ate each cell type (`Cell.EMPTY`: ate nothing), (types,).
 

@@ -21,10 +21,11 @@ from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
+from goodharts_lib.evaluation import EVALUATION_SEED, check_name, evaluate_decodings
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.trainer import PPOTrainer
+from goodharts_lib.training.progress import Progress
 
 CLONE = "clone"
 NAMES = (*MODES, CLONE)
@@ -76,18 +77,26 @@ def find_or_pretrained(
         Each policy, and where it came from, to be told to the user.
 
     Raises:
-        UserError: an unknown name, or a model that is there and cannot be loaded.
+        UserError: an unknown name, or a model that is there and cannot be loaded, or is another
+            than its file name says.
     """
     found = []
     for name in names:
-        path = checkpoint.model_path(directory, one_of("pretrained agent", name, NAMES))
-        if name == CLONE:
-            path = directory / f"clone_{EXPERT}.safetensors"
+        path = own_path(directory, one_of("pretrained agent", name, NAMES))
         if path.exists():
-            found.append((_named(checkpoint.load_policy(path, device=device), name), str(path)))
+            policy = _named(checkpoint.load_policy(path, device=device), name)
+            check_name(policy, name, path)
+            found.append((policy, str(path)))
         else:
             found.append((load_pretrained(name, device=device), "shipped with the package"))
     return found
+
+
+def own_path(directory: Path, name: str) -> Path:
+    """Return where training leaves the model that takes the place of a shipped agent."""
+    if name == CLONE:
+        return directory / f"{CLONE}_{EXPERT}.safetensors"
+    return checkpoint.model_path(directory, name)
 
 
 def _named(policy: LearnedPolicy, name: str) -> LearnedPolicy:
@@ -112,13 +121,14 @@ def make(name: str) -> tuple[LearnedPolicy, dict[str, Any]]:
     overrides = RECIPE | ({} if name == CLONE else {"training.mode": name})
     config = load_config(overrides=overrides)
     if name == CLONE:
-        from goodharts_lib.training.train import clone  # only who clones needs it
+        from goodharts_lib.training.train import EpochProgress, clone  # only who clones needs it
 
-        cloned = clone(config, EXPERT, SEED)
+        cloned = clone(config, EXPERT, SEED, EpochProgress(config))
         told: dict[str, Any] = {"expert": EXPERT, "epochs": [asdict(e) for e in cloned.history]}
         settled = cloned.policy
     else:
-        result = PPOTrainer(config, SEED).run()
+        trainer = PPOTrainer(config, SEED)
+        result = trainer.run(Progress(trainer))
         thinned = result.history[EVERY - 1 :: EVERY]
         told = {"total_steps": result.total_steps}
         told["curve"] = {k: [round(getattr(u, k), 3) for u in thinned] for k in CURVE}
@@ -137,12 +147,8 @@ def make(name: str) -> tuple[LearnedPolicy, dict[str, Any]]:
 
 def scores(policy: LearnedPolicy) -> dict[str, dict[str, Any]]:
     """Evaluate an agent in the mortal worlds of its own `[evaluation]`."""
-    return {
-        decoding: asdict(
-            evaluate(policy.decoded(greedy=decoding == "greedy"), policy.config, EVALUATION_SEED)
-        )
-        for decoding in ("sampled", "greedy")
-    }
+    found = evaluate_decodings(policy, policy.config, EVALUATION_SEED)
+    return {decoding: asdict(scores) for decoding, scores in found.items()}
 
 
 def reproduce(names: Sequence[str], directory: Path) -> int:
@@ -151,8 +157,10 @@ def reproduce(names: Sequence[str], directory: Path) -> int:
     shipped = load_record()["agents"] if _shipped("record.json").is_file() else {}
     record = {"agents": dict(shipped), "made_with": runtime.machine()}
     different = False
+    recipe = (f"{key}={value}" for key, value in RECIPE.items())
+    print(f"Configuration: {' + '.join(('shipped defaults', *recipe))}")
+    print(f"Training {', '.join(names)} again, seed {SEED}; they go to {directory}/", flush=True)
     for name in names:
-        print(f"[{name}] training, seed {SEED}", flush=True)
         policy, told = make(name)
         path = directory / f"{name}.safetensors"
         checkpoint.save_model(path, policy, SEED, told.get("total_steps", 0))

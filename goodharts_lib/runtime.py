@@ -13,7 +13,9 @@ import torch
 
 import goodharts_lib
 from goodharts_lib.config import Config
+from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError
+from goodharts_lib.modes import MODES, channel_table
 
 STREAMS = ("init", "world", "action", "minibatch")  # of randomness, one for each use
 
@@ -115,7 +117,7 @@ def find_device(name: str) -> torch.device:
 
 
 def apply(placement: Placement) -> None:
-    """Set the process-wide switches of torch that a placement needs."""
+    """Set the process-wide switches of torch that a placement needs; nobody sets them back."""
     torch.set_num_threads(placement.threads)
     _keep_freed_memory()
     if placement.deterministic and placement.device.type == "cuda":
@@ -162,11 +164,21 @@ def machine() -> dict[str, str]:
 
 
 def _blurs_the_gap(config: Config) -> bool:
-    """Whether bfloat16, with its 8 bits, would change the food-poison gap by more than a tenth."""
-    items = config.items
-    exact = torch.tensor([items.food_interestingness, items.poison_interestingness])
-    gap, rounded = exact.diff(), exact.bfloat16().float().diff()
-    return bool((rounded - gap).abs() > 0.1 * gap.abs())
+    """Whether bfloat16, with its 8 bits, would blur what tells food from poison.
+
+    It does if it changes the gap that the mode sees by more than a tenth, and if it rounds the
+    readings of a noisy sensor. A command that trains all modes asks for whichever needs most.
+    """
+    name = config.training.mode
+    modes = [mode for mode in MODES.values() if name in (mode.name, "all")]
+    if config.observation.noise_std > 0 and any(mode.sees == "glow" for mode in modes):
+        return True
+    for mode in modes:
+        exact = torch.tensor(channel_table(mode, config))  # (types, C)
+        gap, rounded = (t[Cell.FOOD] - t[Cell.POISON] for t in (exact, exact.bfloat16().float()))
+        if ((rounded - gap).abs() > 0.1 * gap.abs()).any():
+            return True
+    return False
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -146,6 +146,7 @@ WRONG = {
                        "'random' follows a rule and has no brain: --brain-view needs"),
     "a brain without learning": ("--brain-view", "'omniscient_seeker' follows a rule"),
     "another ending": ("--save demo.mp4", "--save writes .gif or .png files, not 'demo.mp4'."),
+    "no name at all": ("--save ''", "--save writes .gif or .png files, not '.'."),
     "a folder": ("--save models.gif", "cannot write models.gif: it is a folder."),
     "a file as a folder": ("--save config.toml/a.gif", "cannot write to the folder config.toml"),
     "no agents": ("--agents 0", "there must be at least 1 agent of each kind, not 0."),

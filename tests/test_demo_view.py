@@ -19,7 +19,7 @@ from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
 from goodharts_lib.colors import AGENT_COLORS
-from goodharts_lib.demo_brain import channel_names, draw_layer, draw_logits, mosaic
+from goodharts_lib.demo_brain import draw_layer, draw_logits, mosaic
 from goodharts_lib.demo_panels import (
     HeatMap,
     draw_around,
@@ -134,19 +134,6 @@ def test_what_is_around_is_drawn_as_every_view_is() -> None:
     panel = axes()
     draw_around(panel)(moment(view=around()))
     assert (panel.images[0].get_array() == view_rgb(around(), cell_pixels=16)).all()
-
-
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-def test_every_channel_has_a_name(mode: Any) -> None:
-    names, table = channel_names(mode), np.array(channel_table(mode, tiny()))
-    assert len(names) == table.shape[1]
-    for channel, name in enumerate(names):
-        if name == "the same again":
-            assert (table[:, channel] == table[:, channel - 1]).all()
-        elif name == "interestingness":
-            assert table[Cell.POISON, channel] == 0.9
-        else:
-            assert table[:, channel].tolist() == [float(c.name.lower() == name) for c in Cell]
 
 
 # --- The world --------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.errors import UserError
 from goodharts_lib.evaluation import Scores, as_json, evaluate, evaluate_all, evaluation_config
 from goodharts_lib.modes import MODES
+from goodharts_lib.training import progress
 from goodharts_lib.training.ppo.checkpoint import model_path, save_model
 from goodharts_lib.training.ppo.trainer import PPOTrainer, train
 
@@ -275,7 +277,8 @@ def test_foragers_beat_chance_on_what_they_seek() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with two trained models."""
+    """A working directory with two trained models, where no work is too long to be silent."""
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", math.inf)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GOODHARTS_DEVICE", raising=False)
     write_config(tmp_path)
@@ -295,10 +298,9 @@ def measured(folder: Path, *arguments: object) -> dict[str, Any]:
 
 def test_the_json_is_that_of_the_design(folder: Path) -> None:
     found = measured(folder, "--seed", 4)
-    assert list(found) == ["per_steps", "config", "agents"]
+    assert list(found) == ["per_steps", "settings", "config", "agents"]
     assert found["per_steps"] == 1000
-    assert found["config"]["seed"] == 4
-    assert found["config"]["immortal"] is False
+    assert found["settings"] == {"seed": 4, "immortal": False}
     assert found["config"]["evaluation"] == {"n_envs": 4, "steps": 30, "food": 12, "poison": 6}
     assert list(found["agents"]) == ["ground_truth", "proxy", *SCRIPTED]
     for name, decodings in found["agents"].items():
@@ -308,6 +310,41 @@ def test_the_json_is_that_of_the_design(folder: Path) -> None:
             assert all(v is None or math.isfinite(v) for v in scores.values())
     expected = evaluate(trained("proxy"), tiny(), 4)
     assert Scores(**found["agents"]["proxy"]["sampled"]) == expected
+
+
+@pytest.mark.parametrize("immortal", [False, True])
+def test_the_configuration_in_the_json_is_that_of_the_worlds(folder: Path, immortal: bool) -> None:
+    found = measured(folder, *["--immortal"] * immortal)
+    config = Config.from_dict(found["config"])
+    assert config == evaluation_config(tiny(), immortal=immortal)  # tiny() leaves no choice
+    assert (config.agent.mortal, config.training.max_food) == (not immortal, 12)
+    again = evaluate(trained("proxy"), config, found["settings"]["seed"], immortal=immortal)
+    assert Scores(**found["agents"]["proxy"]["sampled"]) == again
+
+
+def test_the_configuration_in_the_json_names_what_was_chosen(folder: Path) -> None:
+    write_config(folder, {"runtime.precision": "auto", "runtime.threads": 0})
+    chosen = measured(folder)["config"]["runtime"]
+    assert chosen["precision"] in ("float32", "bfloat16")
+    assert chosen["threads"] > 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_says_how_long_the_rest_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
+    told = [line for line in run(evaluation.main).out.splitlines() if "ETA" in line]
+    assert len(told) == 9 * 30  # two agents in two ways and five scripted ones, 30 steps each
+    assert re.fullmatch(r"step 1/270  ETA \d+:\d\d", told[0])
+    assert told[-1] == "step 270/270  ETA 0:00"
+
+
+def test_scripted_agents_live_where_the_learned_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, asked = trained(), []
+    policy.device = torch.device("meta")
+    monkeypatch.setattr(evaluation, "evaluate_decodings", lambda *_, **__: {})
+    monkeypatch.setattr(evaluation, "evaluate", lambda agent, *_, **__: asked.append(agent.device))
+    evaluate_all([policy], tiny(), 0)
+    assert asked == [policy.device] * len(SCRIPTED)
 
 
 def test_the_command_says_what_it_does_and_shows_every_agent(folder: Path) -> None:
@@ -335,7 +372,7 @@ FLAGS: dict[str, tuple[list[str], tuple[str, ...], Any]] = {
     "--steps": (["--steps", "7"], ("evaluation", "steps"), 7),
     "--food": (["--food", "2"], ("evaluation", "food"), 2),
     "--poison": (["--poison", "1"], ("evaluation", "poison"), 1),
-    "--immortal": (["--immortal"], ("immortal",), True),
+    "--immortal": (["--immortal"], ("agent", "mortal"), False),
     "--seed": (["--seed", "9"], ("seed",), 9),
 }
 
@@ -345,7 +382,7 @@ def test_each_flag_changes_the_numbers(
     folder: Path, flags: list[str], path: tuple[str, ...], value: Any
 ) -> None:
     usual, changed = measured(folder), measured(folder, *flags)
-    found = changed["config"]
+    found = changed["settings"] | changed["config"]
     for key in path:
         found = found[key]
     assert found == value

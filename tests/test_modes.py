@@ -8,8 +8,18 @@ import itertools
 import pytest
 from slow_reference import EMPTY, FOOD, POISON, PREDATOR, PREY, WALL, small_config
 
+from goodharts_lib.config import load_config
+from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError
-from goodharts_lib.modes import MODES, channel_table, get_mode, pay_table, proxy_table
+from goodharts_lib.modes import (
+    MODES,
+    Mode,
+    channel_names,
+    channel_table,
+    get_mode,
+    pay_table,
+    proxy_table,
+)
 
 ENERGY = {EMPTY: -0.01, WALL: -0.01, FOOD: 0.99, POISON: -3.01, PREY: -0.01, PREDATOR: -0.01}
 PROXY = {EMPTY: 0.0, WALL: 0.0, FOOD: 1.0, POISON: 0.9, PREY: 0.0, PREDATOR: 0.0}
@@ -29,6 +39,19 @@ def test_the_modes_are_sees_times_is_paid() -> None:
     }
     both = itertools.product(("types", "glow"), ("energy", "interestingness"))
     assert sorted(cells.values()) == sorted(both)
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_every_channel_has_a_name(mode: Mode) -> None:
+    names, table = channel_names(mode), channel_table(mode, load_config())
+    assert len(set(names)) == len(table[0])
+    for channel, name in enumerate(names):
+        column = [row[channel] for row in table]
+        if name.startswith("glow"):
+            assert column[Cell.POISON] == 0.9
+        else:
+            kind = name.removeprefix("is_")
+            assert column == [float(cell.name.lower() == kind) for cell in Cell]
 
 
 def test_a_mode_knows_its_name() -> None:

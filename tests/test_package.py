@@ -14,7 +14,7 @@ import goodharts_lib
 
 PACKAGE = ROOT / "goodharts_lib"
 
-HEAVY = ("torch", "numpy", "scipy", "matplotlib", "safetensors")
+HEAVY = ("torch", "numpy", "scipy", "matplotlib", "safetensors", "PIL")
 
 EXPORTS = {
     "Config": "config",

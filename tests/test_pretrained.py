@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.tiny import TINY, files_below, run
+from training.test_cloning import CLONE
+from training.tiny import TINY, files_below, run, toml
 
 import goodharts_lib
 from goodharts_lib import load_config, load_pretrained, pretrained, runtime
 from goodharts_lib.errors import UserError
 from goodharts_lib.evaluation import evaluate
 from goodharts_lib.modes import MODES
+from goodharts_lib.training import train
 from goodharts_lib.training.ppo.checkpoint import model_path, save_model
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 
@@ -83,6 +85,19 @@ def test_a_model_of_ones_own_comes_before_the_shipped_one(tmp_path: Path) -> Non
     assert checksums[1] == shipped["ground_truth"]["weights_sha256"]
 
 
+def test_a_clone_of_ones_own_lies_where_training_leaves_it(tmp_path: Path) -> None:
+    config = load_config(overrides=TINY | CLONE | {"training.mode": "proxy_jammed"})
+    (tmp_path / "config.toml").write_text(toml(TINY | CLONE), encoding="utf-8")
+    flags = ("--config", tmp_path / "config.toml", "--mode", "proxy_jammed",
+             "--models-dir", tmp_path, "--log-dir", tmp_path)  # fmt: skip
+    ended = run(train.main, *flags, "--expert", pretrained.EXPERT)
+    assert ended.status == 0, ended.err
+    assert pretrained.own_path(tmp_path, "clone").is_file()
+    ((policy, source),) = pretrained.find_or_pretrained(tmp_path, ["clone"], "cpu")
+    assert (policy.name, policy.mode.name) == ("clone", config.training.mode)
+    assert source == str(pretrained.own_path(tmp_path, "clone"))
+
+
 def test_a_damaged_model_of_ones_own_is_not_passed_over(tmp_path: Path) -> None:
     model_path(tmp_path, "proxy").write_bytes(b"no weights")
     with pytest.raises(UserError, match="is damaged"):
@@ -104,6 +119,8 @@ def test_making_agents_again_gives_the_same_bits_or_says_that_it_did_not(
     names, new = ["proxy", "ground_truth"], tmp_path / "new"
     first = run(pretrained.main, "--reproduce", *names, "--output-dir", new)
     assert first.status == 1
+    assert first.out.startswith("Configuration: shipped defaults + world.width=12 + ")
+    assert first.out.count("ETA 0:00") == 2  # the last update of each
     assert first.out.count("other weights than the shipped") == 2
     assert "rounding differs in the last bits" in first.out
     assert files_below(new) == {"proxy.safetensors", "ground_truth.safetensors", "record.json"}

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import goodhart_pages
 import pytest
 
 from goodharts_lib import stats
@@ -90,6 +91,10 @@ def test_what_the_default_network_gives_is_what_was_stored() -> None:
     assert f"directional accuracy {short['directional']:.0%}".replace("%", " %") in README
     assert long["passed"]
     assert f"it passes ({long['directional']:.0%})".replace("%", " %") in README
+
+
+def test_a_card_on_another_site_tells_what_the_readme_tells_of_the_picture() -> None:
+    assert f"![{goodhart_pages.PICTURE_TEXT}](book/_assets/{goodhart_pages.PICTURE})" in README
 
 
 def spread(values: list[float]) -> str:

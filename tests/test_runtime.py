@@ -73,6 +73,27 @@ def test_channels_last_goes_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> No
     assert placed(monkeypatch, fast=True, precision="float32").memory_format == "contiguous"
 
 
+@pytest.mark.parametrize(
+    ("mode", "changed", "precision"),
+    [
+        ("proxy", {}, "bfloat16"),  # 0.9 is rounded to 0.898
+        ("proxy", {"items.poison_interestingness": 0.999}, "float32"),
+        ("proxy_jammed", {"observation.gap_scale": 0.01}, "float32"),
+        ("all", {"observation.gap_scale": 0.01}, "float32"),
+        ("ground_truth", {"observation.gap_scale": 0.01}, "bfloat16"),  # it sees types
+        ("proxy", {"observation.noise_std": 0.001}, "float32"),
+        ("proxy_sighted", {"observation.noise_std": 0.001}, "bfloat16"),
+        ("proxy", {"observation.gap_scale": 0.0}, "bfloat16"),  # there is nothing to blur
+    ],
+)
+def test_what_the_network_reads_is_not_rounded_away(
+    monkeypatch: pytest.MonkeyPatch, mode: str, changed: dict[str, float], precision: str
+) -> None:
+    monkeypatch.setattr(runtime, "_has_fast_bfloat16", lambda _: True)
+    told = {"training.mode": mode, "runtime.device": "cpu"}
+    assert place(load_config(overrides=told | changed)).precision == precision
+
+
 def test_threads_are_all_there_are_or_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert placed(monkeypatch, fast=False).threads == torch.get_num_threads()
     assert placed(monkeypatch, fast=False, threads=3).threads == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.errors import UserError
 from goodharts_lib.evaluation import Policy, evaluation_config
 from goodharts_lib.modes import MODES
-from goodharts_lib.training import train_ppo
+from goodharts_lib.training import progress, train_ppo
 from goodharts_lib.training.ppo.checkpoint import model_path, save_model
 from goodharts_lib.training.ppo.trainer import PPOTrainer
 from goodharts_lib.training.verification import Verdict, verify
@@ -269,6 +270,7 @@ def test_a_policy_with_another_view_is_refused() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", math.inf)  # nothing here takes long
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GOODHARTS_DEVICE", raising=False)
     write_config(tmp_path)
@@ -305,7 +307,8 @@ def test_other_modes_never_fail(folder: Path) -> None:
     outcome = run(command.main)
     assert outcome.status == 0
     assert set(verdicts(outcome).values()) == {"reported"}
-    assert outcome.out.endswith("Verdict: pass\n")
+    last = outcome.out.splitlines()[-1]
+    assert last == "Verdict: nothing to judge, there is no ground_truth model"
 
 
 class NamedTruth:
@@ -333,6 +336,7 @@ def test_the_exit_status_is_the_verdict_on_ground_truth(
     outcome = run(command.main)
     assert outcome.status == status
     assert verdicts(outcome) == {"ground_truth": "FAIL" if status else "pass"}
+    assert outcome.out.endswith("Verdict: FAIL\n" if status else "Verdict: pass\n")
 
 
 def test_verbose_shows_every_direction_and_distance(folder: Path) -> None:
@@ -355,6 +359,16 @@ def test_steps_and_seed_reach_the_worlds(folder: Path) -> None:
     assert row[0].split()[3] in ("100.0%", "75.0%")
     usual, again, other = (run(command.main, "--seed", seed).out for seed in (0, 0, 1))
     assert usual == again != other
+
+
+def test_it_says_how_long_the_rest_will_take(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untrained(folder, "ground_truth", "proxy")
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
+    told = [line for line in run(command.main).out.splitlines() if "ETA" in line]
+    assert len(told) == 2 * 30
+    assert told[-1] == "step 60/60  ETA 0:00"
 
 
 def test_the_gpu_has_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import io
 import json
+import re
 import sys
 import tokenize
 import tomllib
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = "goodharts_lib"
 KEY = "made_from"  # in the notebook's metadata
 DATA = {"load_results": "data/results/*.json", "load_pretrained": "data/pretrained/*"}
+CHECKED = re.compile(r"\bcheck\(\s*[\"'](\d+)\.\d+[\"']")  # check("2.1", ...), of page 2
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -77,7 +79,12 @@ def exported(root: Path) -> dict[str, str]:
 
 
 def imported(root: Path, source: str, homes: dict[str, str]) -> Iterator[str]:
-    """Give the modules of the library that some code imports; names of attributes do no harm."""
+    """Give the modules of the library that some code imports; names of attributes do no harm.
+
+    Whoever checks an exercise imports the checks of its page.
+    """
+    for page in CHECKED.findall(source):
+        yield f"{LIBRARY}.teaching.page{int(page):02d}"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith(LIBRARY))

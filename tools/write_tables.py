@@ -19,7 +19,7 @@ from goodharts_lib import load_config, load_results
 from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError, run_command
-from goodharts_lib.modes import MODES
+from goodharts_lib.modes import MODES, channel_names
 from goodharts_lib.networks.registry import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,9 +53,10 @@ def modes() -> str:
 
 def channels() -> str:
     """Return what a view's channels hold, by what an agent sees."""
-    types = ", ".join(f"{index} {cell.name.lower()}" for index, cell in enumerate(Cell))
-    glow = f"0 empty, 1 wall, 2 to {len(Cell) - 1} interestingness, four times the same number"
-    return rows(["sees", "channels"], [["types", types], ["glow", glow]])
+    names = {mode.sees: channel_names(mode) for mode in MODES.values()}
+    body = [[sees, ", ".join(f"{i} {name}" for i, name in enumerate(found))]
+            for sees, found in names.items()]  # fmt: skip
+    return rows(["sees", "channels"], body)
 
 
 def actions() -> str:
@@ -75,14 +76,13 @@ def settings() -> str:
     for line in part.strip().splitlines():
         setting, _, reason = line.partition("#")
         key, value = (side.strip() for side in setting.split("="))
-        body.append([f"`{key}`", f"`{value}`", reason.strip() or body[-1][2]])  # or the one above
+        body.append([f"`{key}`", f"`{value}`", reason.strip()])
     return rows(["setting", "default", "what it is"], body)
 
 
 def layers(name: str) -> list[str]:
     """Return one network's layers and number of parameters, for its row of `networks`."""
-    side = 2 * load_config().agent.view_range + 1
-    network = NETWORKS[name].build(len(Cell), side)
+    network = NETWORKS[name].build(len(Cell), load_config().agent.view_size)
     shapes = [tuple(p.shape) for p in network.parameters() if p.ndim > 1]
     maps = [str(shape[0]) for shape in shapes if len(shape) == 4]
     hidden, flat = shapes[-2]

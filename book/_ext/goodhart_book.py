@@ -94,7 +94,8 @@ def page_context(
     context["default_mode"] = context.get("default_mode") or "auto"
     if tree is not None:
         title, text = app.env.titles[page].astext(), goodhart_pages.description(tree)
-        tags = goodhart_pages.meta_tags(title, text, site_url(app.srcdir), f"{page}.html")
+        site = app.config.html_baseurl or None
+        tags = goodhart_pages.meta_tags(title, text, site, f"{page}.html")
         context["metatags"] = f"{context.get('metatags', '')}\n{tags}"
 
 

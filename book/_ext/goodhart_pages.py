@@ -9,11 +9,14 @@ from string import Template
 from urllib.parse import urlsplit
 
 from docutils import nodes
-from goodhart_address import site_url
 from sphinx.application import Sphinx
 
 PICTURE = "the_trap.png"  # at the root of the site: see html_extra_path in _config.yml
-PICTURE_TEXT = "Two curves over training: the proxy score rises while the true energy falls."
+PICTURE_TEXT = (  # as in the README
+    "Four agents learn. Left: the proxy score of the two that are paid for it rises far above that "
+    "of the others. Right: their true energy falls far below the random walk, while that of the "
+    "two that are paid energy rises, late for the one that sees only the sensor."
+)
 LONGEST = 200  # characters of a description
 MENDS = (  # what the theme's templates write, what stands in its place, and why
     # A script of 1.5 MB draws the icons that the style sheet's font draws already.
@@ -83,7 +86,7 @@ def write_outer_pages(app: Sphinx) -> None:
 
     The second is shown in place of a page at any depth, so its links start at the site's root.
     """
-    url = site_url(app.srcdir)
+    url = app.config.html_baseurl or None
     root = app.config.root_doc
     text = description(app.env.get_doctree(root))
     links = "\n".join(

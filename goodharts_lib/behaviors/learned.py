@@ -43,7 +43,7 @@ class LearnedPolicy:
         self.greedy = greedy
         self.device = next(model.parameters()).device
         self.encoder = Encoder(mode, config, self.device)
-        size = 2 * config.agent.view_range + 1
+        size = config.agent.view_size
         network = model.network
         if (network.n_channels, network.view_size) != (self.encoder.n_channels, size):
             raise UserError(

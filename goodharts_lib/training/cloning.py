@@ -8,11 +8,9 @@ survivor itself; and greedy decoding paces to and fro where the expert wanders (
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, astuple, dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from goodharts_lib.evaluation import Policy, Scores
 from goodharts_lib.training.collect import Demonstrations, Walk, walk
 from goodharts_lib.training.dataset import in_view, neighbours
 from goodharts_lib.training.ppo.checkpoint import write_whole
+from goodharts_lib.training.train_log import reserve
 
 CEILING_DRAWS = 16  # over 10,000 states an eight-way random step is known to within 0.002
 CHUNK = 2048  # states encoded at once
@@ -223,15 +222,8 @@ class CloneLog:
     """
 
     def __init__(self, directory: Path, name: str) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        for number in itertools.count(1):
-            self.stem = directory / (f"{name}_{stamp}" + (f"_{number}" if number > 1 else ""))
-            self.epochs = directory / f"{self.stem.name}_epochs.csv"
-            try:
-                self.epochs.touch(exist_ok=False)  # reserves the name
-            except FileExistsError:
-                continue
-            break
+        self.stem = directory / reserve(directory, name, "_epochs.csv")
+        self.epochs = directory / f"{self.stem.name}_epochs.csv"
         self.summary = directory / f"{self.stem.name}_summary.json"
         self._append([field.name for field in fields(EpochRecord)])
 

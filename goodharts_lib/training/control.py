@@ -19,7 +19,7 @@ class Control:
     """Pauses, resumes and stops a run, from another thread; `hold` is its `should_stop`."""
 
     def __init__(self) -> None:
-        self._flags: Any = bytearray(2)  # paused, stopped
+        self._flags: Any = bytearray(3)  # paused, stopped, held
 
     @property
     def paused(self) -> bool:
@@ -30,6 +30,11 @@ class Control:
     def stopped(self) -> bool:
         """Whether the run was asked to end."""
         return bool(self._flags[1])
+
+    @property
+    def held(self) -> bool:
+        """Whether the run waits this very moment: the update in which it was paused has ended."""
+        return bool(self._flags[2])
 
     def pause(self) -> None:
         """Let the run wait before its next update."""
@@ -50,7 +55,9 @@ class Control:
             interrupted: another reason to end, such as Ctrl-C.
         """
         while self.paused and not interrupted():
+            self._flags[2] = 1
             time.sleep(LOOK)
+        self._flags[2] = 0
         return self.stopped or interrupted()
 
 
@@ -65,7 +72,7 @@ class Link(Control):
     """
 
     def __init__(self, side: int) -> None:
-        self._flags = RawArray("b", 2)
+        self._flags = RawArray("b", 3)
         self._updates = RawArray("q", 1)
         self._view = RawArray("B", side * side)
         self._stem = RawArray("c", 256)

@@ -64,7 +64,7 @@ def synthetic_avoidance(n: int, config: Config, generator: torch.Generator) -> D
         config: the view's size.
         generator: of the directions.
     """
-    size = 2 * config.agent.view_range + 1
+    size = config.agent.view_size
     device = generator.device
     toward = torch.randint(N_ACTIONS, (n,), generator=generator, device=device)
     moves = torch.tensor([(a.dy, a.dx) for a in ACTIONS], device=device)  # (8, 2) row, column

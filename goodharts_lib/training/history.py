@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from goodharts_lib.environments.cells import interestingness
 from goodharts_lib.errors import UserError, one_of
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo.records import EpisodeRecord, UpdateRecord
+from goodharts_lib.training.progress import remaining
 from goodharts_lib.training.train_log import ACTION_COLUMNS, TrainLog
 
 RECENT = 10  # updates over which the speed is averaged
@@ -67,11 +67,9 @@ class History:
 
     def plan(self, config: Config) -> None:
         """Take the length of the run, and how things look, from its configuration."""
-        train = config.training
         self.glow = interestingness(config)
-        steps_per_update = train.n_envs * train.steps_per_env
-        self.total_updates = math.ceil(train.timesteps / steps_per_update)
-        self.total_steps = self.total_updates * steps_per_update
+        self.total_updates = config.training.updates
+        self.total_steps = config.training.updates * config.training.steps_per_update
 
     @property
     def speed(self) -> float:
@@ -90,8 +88,8 @@ class History:
             return f"{line}\n{record.total_steps:,} steps"
         line = f"{self.status} · {line}"
         if self.status == "training" and self.total_steps:
-            left = round((self.total_steps - record.total_steps) / self.speed)
-            line += f" · ETA {left // 60}:{left % 60:02}"
+            left = (self.total_steps - record.total_steps) / self.speed
+            line += f" · {remaining(left)}"
         return f"{line}\n{record.total_steps:,} steps · {self.speed:,.0f} steps/s"
 
 

@@ -1,4 +1,4 @@
-"""Tell the user how a run is getting on."""
+"""Tell the user how far some work is, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -10,8 +10,46 @@ from goodharts_lib.training.ppo.trainer import PPOTrainer
 PROGRESS_SECONDS = 2.0
 
 
+def eta(start: float, done: int, total: int) -> str:
+    """Return the time that is left, as ``ETA m:ss``, if the rest takes as long as what is done.
+
+    Args:
+        start: when the work began, by `time.monotonic`.
+        done: units of it, at least 1.
+        total: all its units.
+    """
+    return remaining((time.monotonic() - start) / done * (total - done))
+
+
+def remaining(seconds: float) -> str:
+    """Return a time that is left as ``ETA m:ss``."""
+    return f"ETA {round(seconds) // 60}:{round(seconds) % 60:02}"
+
+
+class Countdown:
+    """Counts steps, and prints a line every few seconds, with the time that is left.
+
+    Args:
+        total: how often it will be called.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._start = self._shown = time.monotonic()
+
+    def __call__(self) -> None:
+        """Count a step."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._shown >= PROGRESS_SECONDS:
+            self._shown = now
+            left = eta(self._start, self._done, self._total)
+            print(f"step {self._done:,}/{self._total:,}  {left}", flush=True)
+
+
 class Progress:
-    """Prints a line every few seconds, with the time that is left."""
+    """Prints a line about a training run every few seconds, with the time that is left."""
 
     def __init__(self, trainer: PPOTrainer) -> None:
         self._total = trainer.total_updates
@@ -25,12 +63,10 @@ class Progress:
         if now - self._shown < PROGRESS_SECONDS and record.update < self._total:
             return
         self._shown = now
-        each = (now - self._start) / (record.update - self._first)
-        left = round(each * (self._total - record.update))
+        left = eta(self._start, record.update - self._first, self._total - self._first)
         print(
             f"[{self._mode}] update {record.update}/{self._total}  {record.total_steps:,} steps  "
             f"{record.steps_per_second:,.0f} steps/s  per 1,000 steps: true energy "
-            f"{record.true_energy:+,.0f}, proxy score {record.proxy_score:,.0f}  "
-            f"ETA {left // 60}:{left % 60:02}",
+            f"{record.true_energy:+,.0f}, proxy score {record.proxy_score:,.0f}  {left}",
             flush=True,
         )

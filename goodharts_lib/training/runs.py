@@ -52,7 +52,7 @@ def fresh_runs(args: argparse.Namespace) -> tuple[list[Run], Config, str]:
     config, origin = command_config(args, flags)
     train = config.training
     if hasattr(args, "updates"):
-        steps = args.updates * train.n_envs * train.steps_per_env
+        steps = args.updates * train.steps_per_update
         config = config.with_overrides({"training.timesteps": steps})
     wanted = getattr(args, "mode", train.mode)
     modes = list(MODES) if wanted == "all" else [one_of("mode", wanted, [*MODES, "all"])]

@@ -125,14 +125,6 @@ def observe(policy: LearnedPolicy, views: Tensor) -> Tensor:
     return policy.encoder(views, counters).contiguous()
 
 
-def channel_names(policy: LearnedPolicy) -> list[str]:
-    """Return what each channel of the policy's observations holds."""
-    types = [cell.name.lower() for cell in Cell]
-    if policy.mode.sees == "types":
-        return types
-    return ["is_empty", "is_wall"] + [f"glow {copy + 1}" for copy in range(len(types) - 2)]
-
-
 def _gradient(asked: Question) -> Tensor:
     """Return the plain gradient. Source: Simonyan et al. 2013, arXiv:1312.6034."""
     method = require_captum().Saliency(asked.readout)

@@ -22,9 +22,9 @@ from goodharts_lib.behaviors.scripted import SCRIPTED, ScriptedAgent
 from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError, one_of, run_command
-from goodharts_lib.evaluation import Scores, evaluate, format_table
+from goodharts_lib.evaluation import Scores, evaluate, evaluate_decodings, format_table
 from goodharts_lib.modes import MODES, channel_table, get_mode
-from goodharts_lib.networks.registry import get_network
+from goodharts_lib.networks.registry import NETWORKS, get_network
 from goodharts_lib.training.cloning import (
     CloneLog,
     CloneResult,
@@ -41,6 +41,7 @@ from goodharts_lib.training.dataset import (
 )
 from goodharts_lib.training.ppo.checkpoint import probe_directory, save_model
 from goodharts_lib.training.ppo.models import ActorCritic
+from goodharts_lib.training.progress import eta
 
 WHY_DEPRECATED = (
     "Behaviour cloning is deprecated as a method and kept as a cautionary tale: train with "
@@ -57,7 +58,7 @@ def clone(
     seed: int,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> CloneResult:
-    """Imitate an expert: a pure function of its arguments.
+    """Imitate an expert. About threads, see `goodharts_lib.train`.
 
     Args:
         config: everything about the run but its expert and its seed.
@@ -94,7 +95,7 @@ class Cloner:
         self.expert = ScriptedAgent(settings.expert, config, placement.device)
         with torch.random.fork_rng(devices=[]):  # torch draws weights at construction: ours follow
             n_channels = len(channel_table(mode, config)[0])
-            model = ActorCritic(spec.build(n_channels, 2 * config.agent.view_range + 1))
+            model = ActorCritic(spec.build(n_channels, config.agent.view_size))
         model.initialise(self.generators["init"])
         rate = spec.learning_rate if train.learning_rate == "auto" else float(train.learning_rate)
         settled = {"training.learning_rate": rate} | placement.overrides()
@@ -195,17 +196,30 @@ def compare(policy: LearnedPolicy, config: Config, seed: int) -> dict[str, dict[
     expert = ScriptedAgent(config.cloning.expert, config, policy.device)
     return {
         expert.name: {"sampled": evaluate(expert, config, seed)},
-        policy.name: {
-            decoding: evaluate(policy.decoded(greedy=decoding == "greedy"), config, seed)
-            for decoding in ("sampled", "greedy")
-        },
+        policy.name: evaluate_decodings(policy, config, seed),
     }
+
+
+class EpochProgress:
+    """Prints a line about every epoch, with the time that is left."""
+
+    def __init__(self, config: Config) -> None:
+        self._total = config.cloning.epochs * (config.cloning.dagger_rounds + 1)
+        self._start = time.monotonic()
+
+    def __call__(self, record: EpochRecord) -> None:
+        """Show an epoch."""
+        energies = record.true_energy_sampled, record.true_energy_greedy
+        print(f"epoch {record.epoch}/{self._total}  {record.samples:,} samples  accuracy "
+              f"{record.accuracy:.3f} of {record.ceiling:.3f}  true energy per 1,000 steps: "
+              f"sampled {energies[0]:+,.0f}, greedy {energies[1]:+,.0f}  "
+              f"{eta(self._start, record.epoch, self._total)}", flush=True)  # fmt: skip
 
 
 FLAGS = {  # of the command: the key that each one sets
     "expert": ("cloning.expert", str, f"whom to copy: {', '.join(SCRIPTED)}"),
     "mode": ("training.mode", str, f"whose eyes the clone has: {', '.join(MODES)}"),
-    "network": ("training.network", str, "base_cnn or small_cnn"),
+    "network": ("training.network", str, " or ".join(NETWORKS)),
     "epochs": ("cloning.epochs", int, "passes over the samples"),
     "batch_size": ("cloning.batch_size", int, "samples of one step of Adam"),
     "lr": ("training.learning_rate", float, "learning rate"),
@@ -243,20 +257,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for directory in (args.models_dir, args.log_dir):
         probe_directory(directory)
     log, epochs = CloneLog(args.log_dir, name), settings.epochs * (settings.dagger_rounds + 1)
-    print(f"{WHY_DEPRECATED}\n{origin}\n"
+    print(f"{origin}\n{WHY_DEPRECATED}\n"
           f"Cloning {settings.expert} with {train.network}, through the eyes of mode {train.mode}: "
           f"{settings.samples:,} samples, {epochs} epochs, seed {args.seed}; "
           f"logs {log.stem}_*", flush=True)  # fmt: skip
-    start = time.monotonic()
+    progress = EpochProgress(config)
 
     def on_epoch(record: EpochRecord) -> None:
         log.write(record)
-        left = round((time.monotonic() - start) / record.epoch * (epochs - record.epoch))
-        energies = record.true_energy_sampled, record.true_energy_greedy
-        print(f"epoch {record.epoch}/{epochs}  {record.samples:,} samples  accuracy "
-              f"{record.accuracy:.3f} of {record.ceiling:.3f}  true energy per 1,000 steps: "
-              f"sampled {energies[0]:+,.0f}, greedy {energies[1]:+,.0f}  "
-              f"ETA {left // 60}:{left % 60:02}", flush=True)  # fmt: skip
+        progress(record)
 
     cloner = Cloner(config, args.seed)
     result = cloner.run(on_epoch)

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,18 +46,10 @@ class TrainLog:
     @classmethod
     def create(cls, directory: Path, mode: str) -> TrainLog:
         """Start logs called ``{mode}_{timestamp}``. Two runs never share a name."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        number = 1
-        while True:
-            log = cls(directory, f"{mode}_{stamp}" + (f"_{number}" if number > 1 else ""))
-            try:
-                with log.updates.open("x", encoding="utf-8") as stream:  # reserves the name
-                    stream.write(",".join(UPDATE_COLUMNS) + "\n")
-            except FileExistsError:
-                number += 1
-                continue
-            log.episodes.write_text(",".join(EPISODE_COLUMNS) + "\n", encoding="utf-8")
-            return log
+        log = cls(directory, reserve(directory, mode, "_updates.csv"))
+        log.updates.write_text(",".join(UPDATE_COLUMNS) + "\n", encoding="utf-8")
+        log.episodes.write_text(",".join(EPISODE_COLUMNS) + "\n", encoding="utf-8")
+        return log
 
     def write(self, record: UpdateRecord) -> None:
         """Append one update and its episodes."""
@@ -64,18 +57,32 @@ class TrainLog:
         _append(self.updates, [row + list(record.action_probs)])
         _append(self.episodes, [dataclasses.astuple(episode) for episode in record.episodes])
 
+    def sync(self) -> None:
+        """Have the rows so far on the disk, before a checkpoint there counts them."""
+        for path in (self.updates, self.episodes):
+            with path.open("ab") as stream:
+                os.fsync(stream.fileno())
+
     def cut(self, updates: int, episodes: int) -> None:
         """Drop rows later than a checkpoint: those a killed run wrote and will write again.
 
         Raises:
-            UserError: a log is missing.
+            UserError: a log is missing, or has lost rows that the checkpoint counts.
         """
+        kept = {}
         for path, keep in ((self.updates, updates), (self.episodes, episodes)):
             try:
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             except OSError as error:
                 raise UserError(f"cannot read the run's log {path}: {error.strerror}.") from error
-            write_whole(path, "".join(lines[: keep + 1]).encode())
+            if len(lines) <= keep or not lines[keep].endswith("\n"):
+                raise UserError(
+                    f"{path} lacks rows that its checkpoint has: restore it, or start again with "
+                    "--overwrite."
+                )
+            kept[path] = "".join(lines[: keep + 1])
+        for path, text in kept.items():
+            write_whole(path, text.encode())
 
     def finish(self, result: TrainResult, model_path: Path, wall_time: float) -> None:
         """Write the summary."""
@@ -93,6 +100,20 @@ class TrainLog:
             "config": result.config.to_dict(),
         }
         write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def reserve(directory: Path, name: str, ending: str) -> str:
+    """Make an empty ``{name}_{timestamp}{ending}`` and return its stem, which nobody else gets."""
+    stem = stamped = f"{name}_{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}"
+    number = 1
+    while True:
+        try:
+            (directory / f"{stem}{ending}").touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+            stem = f"{stamped}_{number}"
+        else:
+            return stem
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 from goodharts_lib.cli import Parser, add_config_arguments, seed
 from goodharts_lib.errors import UserError, run_command
 from goodharts_lib.modes import MODES
+from goodharts_lib.networks.registry import NETWORKS
 from goodharts_lib.training.control import Link
 from goodharts_lib.training.parallel import INTERRUPTED, Processes
 from goodharts_lib.training.ppo import checkpoint
@@ -36,6 +37,7 @@ def execute(run: Run, link: Link | None = None) -> int:
     start = time.monotonic()
 
     def save() -> None:
+        log.sync()
         facts = {
             "log_dir": os.path.relpath(log.directory, run.models_dir),
             "log_stem": log.stem,
@@ -86,7 +88,7 @@ def _begin(run: Run) -> tuple[PPOTrainer, TrainLog, float]:
 def _end(
     run: Run, result: TrainResult, log: TrainLog, wall_time: float, *, interrupted: bool
 ) -> int:
-    """Write the model, unless the run was interrupted, and say where everything is."""
+    """Write the model, unless the run was interrupted before its end; say where everything is."""
     resume = f"python -m goodharts_lib.training.train_ppo --resume {run.checkpoint}"
     if not result.finished:
         print(f"[{run.mode}] stopped after {result.total_steps:,} steps. Continue with: {resume}",
@@ -100,7 +102,7 @@ def _end(
         run.checkpoint.unlink(missing_ok=True)
     print(f"[{run.mode}] {result.profile}")
     print(f"[{run.mode}] model {model}, summary {log.summary}", flush=True)
-    return 0
+    return INTERRUPTED if interrupted else 0  # in its last update: what follows is not wanted
 
 
 def _interruption() -> Callable[[], bool]:
@@ -136,7 +138,7 @@ def execute_watched(runs: Sequence[Run], *, sequential: bool) -> int:
     """
     from goodharts_lib.training.watch import Watch, Watched  # matplotlib, for this case alone
 
-    links = {run.mode: Link(2 * run.config.agent.view_range + 1) for run in runs}
+    links = {run.mode: Link(run.config.agent.view_size) for run in runs}
     jobs = {run.mode: partial(execute, run, links[run.mode]) for run in runs}
     processes = Processes(jobs, 1 if sequential else _cores())
     watched = [Watched(run.mode, run.config, run.log_dir, links[run.mode]) for run in runs]
@@ -160,7 +162,7 @@ def _parser() -> Parser:
                         help="worlds in parallel (default: [training] n_envs)")  # fmt: skip
     parser.add_argument("--seed", type=seed, help="seed of the run", default=0)
     parser.add_argument("--network", default=absent,
-                        help="base_cnn or small_cnn (default: [training] network)")  # fmt: skip
+                        help=f"{' or '.join(NETWORKS)} (default: [training] network)")  # fmt: skip
     parser.add_argument("--lr", type=float, default=absent,
                         help="learning rate (default: [training] learning_rate)")  # fmt: skip
     add_config_arguments(parser)
@@ -197,11 +199,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return do(runs, sequential=args.sequential)
     runs, config, origin = fresh_runs(args)
     train = config.training
-    per_update = train.n_envs * train.steps_per_env
-    updates = -(-train.timesteps // per_update)
     print(origin)
-    print(f"Training {', '.join(run.mode for run in runs)} with {train.network}: {updates} updates "
-          f"of {per_update:,} steps, {updates * per_update:,} steps per mode, seed {args.seed}; "
+    print(f"Training {', '.join(run.mode for run in runs)} with {train.network}: {train.updates} "
+          f"updates of {train.steps_per_update:,} steps, "
+          f"{train.updates * train.steps_per_update:,} steps per mode, seed {args.seed}; "
           f"models go to {args.models_dir}/", flush=True)  # fmt: skip
     return do(runs, sequential=args.sequential)
 

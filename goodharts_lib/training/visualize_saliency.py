@@ -30,15 +30,16 @@ from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import Palette, view_rgb
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.evaluation import check_view
+from goodharts_lib.modes import channel_names
 from goodharts_lib.plotting import WIDTH, as_png
-from goodharts_lib.pretrained import NAMES, find_or_pretrained
+from goodharts_lib.pretrained import NAMES, find_or_pretrained, own_path
 from goodharts_lib.training.ppo import checkpoint
+from goodharts_lib.training.progress import eta
 from goodharts_lib.training.saliency import (
     METHODS,
     TARGETS,
     Explanation,
     Target,
-    channel_names,
     explain,
     require_captum,
 )
@@ -98,7 +99,7 @@ def channel_picture(
     for policy in policies:
         told = explain(policy, view[None], method, target)
         maps = told.attribution[0].cpu().numpy()  # (C, V, V)
-        names = channel_names(policy) if len(maps) > 1 else ["all channels"]
+        names = channel_names(policy.mode) if len(maps) > 1 else ["all channels"]
         rows.append(Row(policy, told, dict(zip(names, maps, strict=True))))
     return _picture(view, rows, shared=True)
 
@@ -222,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output.suffix != ".png" or output.is_dir():
         raise UserError(f"--output must name a .png file, not {output}.")
     directory = Path(args.models_dir)
-    there = [name for name in NAMES if checkpoint.model_path(directory, name).exists()]
+    there = [name for name in NAMES if own_path(directory, name).exists()]
     names = getattr(args, "modes", there or NAMES)
     loaded = find_or_pretrained(directory, names, str(placement.device))
     policies = [policy for policy, _ in loaded]
@@ -281,8 +282,7 @@ def _draw_all(
         for name, figure in drawn.items():
             path = output.with_name(f"{name}.png")
             checkpoint.write_whole(path, as_png(figure, dpi=150))
-            left = round((time.monotonic() - start) / done * (len(views) - done))
-            later = f"  ETA {left // 60}:{left % 60:02}" if left else ""
+            later = f"  {eta(start, done, len(views))}" if done < len(views) else ""
             print(f"Written to {path}{later}", flush=True)
 
 

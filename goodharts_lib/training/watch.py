@@ -56,10 +56,11 @@ class Watched:
             return "paused" if self.link.paused else "training"
         if name not in processes.statuses:
             return "not started" if self.link.stopped else "waiting"
-        if processes.statuses[name] == 0:
-            whole = len(self.history.records) == self.history.total_updates
-            return "finished" if whole else "stopped"
-        return "interrupted" if processes.statuses[name] == INTERRUPTED else "failed"
+        if processes.statuses[name] not in (0, INTERRUPTED):
+            return "failed"
+        if len(self.history.records) == self.history.total_updates:
+            return "finished"
+        return "interrupted" if processes.statuses[name] == INTERRUPTED else "stopped"
 
 
 class Watch:

@@ -118,7 +118,7 @@ class LiveTraining(ipywidgets.VBox):  # type: ignore[misc]
         try:
             config = self.config()
             if updates is not None:
-                steps = updates * config.training.n_envs * config.training.steps_per_env
+                steps = updates * config.training.steps_per_update
                 config = config.with_overrides({"training.timesteps": steps})
             trainer = PPOTrainer(config, self.sliders["seed"].value)
         except UserError as error:

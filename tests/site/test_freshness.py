@@ -29,11 +29,17 @@ LIBRARY = {
     "deep/runner.py": '"""Runs."""\nfrom goodharts_lib import tool\n\nrun = tool.one()\n',
     "tool.py": 'def one():\n    """One."""\n    return 1 # one\n',
     "unused.py": "two = 2\n",
+    "teaching/__init__.py": "from goodharts_lib.teaching.check import check\n",
+    "teaching/check.py": "def check(exercise, answer):\n    return exercise, answer\n",
+    "teaching/page05.py": "from goodharts_lib.prices import WAGES\n\nCHECKS = {'5.1': WAGES}\n",
+    "teaching/page06.py": "CHECKS = {}\n",
+    "prices.py": "WAGES = 2125\n",
     "data/results/first.json": "{}",
     "data/results/second.json": "{}",
 }
 NOTEBOOK = (
     "%matplotlib inline\nfrom goodharts_lib import run, load_results\nrun(load_results('first'))\n"
+    'from goodharts_lib.teaching import check\ncheck("5.1", 3)\n'
 )
 
 
@@ -66,6 +72,9 @@ def test_a_notebook_without_a_stamp_is_not_believed(tree: Path) -> None:
         ("deep/runner.py", "one()", "one() + 1", ["goodharts_lib.deep.runner"]),
         ("config.toml", "width = 3", "width = 4", ["config.toml"]),
         ("data/results/first.json", "{}", "[]", ["data/results/first.json"]),
+        ("teaching/page05.py", "WAGES}", "2 * WAGES}", ["goodharts_lib.teaching.page05"]),
+        ("prices.py", "2125", "2152", ["goodharts_lib.prices"]),
+        ("teaching/page06.py", "{}", "{1: 1}", []),
         ("tool.py", '"""One."""', '"""Just one."""', []),
         ("tool.py", "# one", "# the first number", []),
         ("deep/runner.py", '"""Runs."""\n', '"""Runs\n\nwell."""\n\n', []),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from training.tiny import run
 
 from goodharts_lib.errors import UserError
 from goodharts_lib.teaching import __main__ as grading
@@ -65,10 +67,61 @@ def test_a_notebook_without_exercises_has_nothing_right(tmp_path: Path) -> None:
     assert grading.main([str(path)]) == 1
 
 
-@pytest.mark.parametrize(("text", "words"), [(None, "no notebook"), ("no", "is not a notebook")])
-def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+def raw(*cells: Any) -> str:
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no", "", "{}", "[]", "null", '{"nbformat": 99}', '{"nbformat": 4, "cells": 3}', "é",
+     raw(3), raw({"cell_type": "code"})],
+)  # fmt: skip
+def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "page.ipynb"
-    if text:
-        path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=words):
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"page.ipynb is not a notebook\.$"):
         grading.grade(path, 10)
+
+
+def test_a_damaged_file_is_wrong_and_the_next_is_graded(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.ipynb"
+    damaged.write_text("{}", encoding="utf-8")
+    good = handed_in(tmp_path, f'check("5.1", {EFFECTS})')
+    outcome = run(grading.main, damaged, good)
+    assert (outcome.status, outcome.err) == (1, "")
+    assert outcome.out.splitlines() == [
+        f"{damaged}: 0 right; {damaged} is not a notebook.",
+        f"{good}: 1 of 1 right",
+        "  5.1  right.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["nowhere.ipynb"], "there is no notebook nowhere.ipynb."),
+     (["--timeout", "0"], "--timeout must be at least 1, not 0.")],
+)  # fmt: skip
+def test_a_wrong_argument_is_one_sentence_before_any_work(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    outcome = run(grading.main, handed_in(tmp_path, "1 / 0"), *arguments)
+    assert outcome == (2, "", f"error: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [("while True: pass", "a cell took longer than 4 seconds"),
+     ("import os; os._exit(3)", "a cell ended its kernel")],
+)  # fmt: skip
+def test_a_cell_without_an_end_spoils_what_follows_it_alone(
+    tmp_path: Path, last: str, why: str
+) -> None:
+    said = ['print("Exercise 5.1: right.")  # check("5.1", a)', '# check("5.3", c)', last,
+            'check("5.2", b)', 'check("5.1", a)']  # fmt: skip
+    cells = [new_code_cell(source) for source in said]
+    cells[3].outputs = [new_output("stream", text="Exercise 5.2: right.\n")]  # by whom?
+    path = tmp_path / "answers.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    assert grading.grade(path, 4) == {
+        "5.1": "right.", "5.2": f"not reached: {why}.", "5.3": "its check said nothing.",
+    }  # fmt: skip

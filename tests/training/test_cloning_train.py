@@ -19,7 +19,7 @@ from goodharts_lib.config import Config, load_config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError
 from goodharts_lib.evaluation import Policy, evaluate
-from goodharts_lib.training import cloning, train
+from goodharts_lib.training import train, train_log
 from goodharts_lib.training.cloning import CloneLog, CloneResult, EpochRecord
 from goodharts_lib.training.collect import Demonstrations
 from goodharts_lib.training.ppo.checkpoint import load_policy, save_model
@@ -242,7 +242,7 @@ def test_two_runs_never_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
         def now(cls, tz: Any = None) -> Noon:
             return cls(2026, 1, 1, 12, tzinfo=tz)
 
-    monkeypatch.setattr(cloning, "datetime", Noon)
+    monkeypatch.setattr(train_log, "datetime", Noon)
     stems = [CloneLog(tmp_path, "clone_random").stem.name for _ in range(3)]
     assert Noon.now(UTC).hour == 12
     noon = "clone_random_20260101T120000Z"
@@ -263,8 +263,8 @@ def test_the_command_explains_clones_and_compares(folder: Path) -> None:
     assert (outcome.status, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     for reason in ("deprecated", "no negative examples", "distributional shift", "not surviving"):
-        assert reason in lines[0]
-    assert lines[1].startswith("Configuration: shipped defaults + config.toml")
+        assert reason in lines[1]
+    assert lines[0].startswith("Configuration: shipped defaults + config.toml")
     assert "ETA 0:00" in outcome.out
     assert [line.split()[:2] for line in lines[-3:]] == [
         ["food_only", "sampled"],

@@ -159,7 +159,8 @@ def test_stop_training_leaves_a_model_and_a_run_to_continue(
             assert tick()
             time.sleep(0.002)
         watched._on_pause(None)  # type: ignore[arg-type]
-        time.sleep(0.5)  # an update that was under way has ended
+        while not link.held:  # an update that was under way comes to its end
+            time.sleep(0.002)
         rows.append(link.updates)
         assert watched._runs[0].history.status == "paused"
         time.sleep(0.3)
@@ -260,6 +261,13 @@ def test_the_state_of_each_run_is_one_word(
     assert watched.state(Ended(running, statuses))[0] == word  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("status", [0, INTERRUPTED])
+def test_a_run_that_was_interrupted_in_its_last_update_is_finished(status: int) -> None:
+    watched = Watched("proxy", tiny(), Path("logs"), Link(5))
+    watched.history.records = [None] * 4  # type: ignore[list-item]
+    assert watched.state(Ended([], {"proxy": status}))[0] == "finished"  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def handlers() -> Any:
     """Put the signal handlers back."""
@@ -298,16 +306,18 @@ def test_who_has_not_started_when_all_is_stopped_is_named(
 def test_a_paused_run_waits_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Control()
     asked.pause()
-    naps: list[float] = []
+    naps: list[bool] = []
 
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
+    def nap(_: float) -> None:
+        naps.append(asked.held)
         if len(naps) == 3:
             asked.resume()
 
     monkeypatch.setattr(control.time, "sleep", nap)
+    assert not asked.held
     assert asked.hold() is False
-    assert len(naps) == 3
+    assert naps == [True] * 3
+    assert not asked.held
 
 
 @pytest.mark.parametrize("kind", [Control, partial(Link, 5)], ids=["thread", "process"])

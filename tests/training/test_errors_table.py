@@ -97,6 +97,14 @@ def foreign_model(folder: Path) -> None:
 
 
 def misnamed_model(folder: Path) -> None:
+    """Somebody else under the name of a mode, beside his own file."""
+    model(folder)
+    policy = PPOTrainer(tiny({"training.mode": "proxy"}), 0).policy()
+    for mode in ("proxy", "ground_truth"):
+        save_model(model_path(folder / "models", mode), policy, 0, 64)
+
+
+def narrow_model(folder: Path) -> None:
     """A file with fewer channels than its mode gives."""
     model(folder)
     path = model_path(folder / "models", "ground_truth")
@@ -151,6 +159,7 @@ def blocked_logs_of_a_run(folder: Path) -> None:
     (folder / "logs").write_text("mine")
 
 
+MODEL = "models/ppo_ground_truth.safetensors"
 CHECKPOINT = "models/ppo_ground_truth.checkpoint.safetensors"
 
 # --- The table --------------------------------------------------------------
@@ -180,7 +189,8 @@ ROWS = [
     Row("train --seed -1", "argument --seed: -1 is not in [0, 2^63)"),
     Row("train --seed 9223372036854775808", "is not in [0, 2^63)"),
     Row("train --seed x", "argument --seed: invalid seed value: 'x'"),
-    Row("train --n-envs 0", "'training.n_envs' must be at least 1, not 0"),
+    Row("train --n-envs 0", "'training.n_envs' must be between 1 and 65536, not 0"),
+    Row("train --n-envs 1000000000000", "must be between 1 and 65536, not 1000000000000"),
     Row("train --lr -0.1", "'training.learning_rate' must be between"),
     Row("train --lr 0", "'training.learning_rate' must be between"),
     Row("train --lr nan", "'training.learning_rate' must be between"),
@@ -245,7 +255,9 @@ ROWS = [
     Row("evaluate", "is damaged or not a safetensors file", damaged_model),
     Row("evaluate", "is damaged or not a safetensors file", text_model),
     Row("evaluate", "holds foreign weights", foreign_model),
-    Row("evaluate", "the model reads 2 channels of 5x5 cells", misnamed_model),
+    Row("evaluate", "the model reads 2 channels of 5x5 cells", narrow_model),
+    Row("evaluate", f"{MODEL} holds the agent 'proxy', not 'ground_truth'.", misnamed_model),
+    Row("evaluate --modes ground_truth", f"{MODEL} holds the agent 'proxy'", misnamed_model),
     Row("evaluate", "is a checkpoint, not a model", checkpoint_as_model),
     Row("evaluate", "was trained with view_range 2, but these worlds have 5", model_alone),
     Row("evaluate --json models", "cannot write models: it is a folder", model),
@@ -255,7 +267,7 @@ ROWS = [
     Row("evaluate --food -1", "'evaluation.food' must be at least 0, not -1", model),
     Row("evaluate --poison x", "argument --poison: invalid int value: 'x'", model),
     Row("evaluate --steps 0", "'evaluation.steps' must be at least 1, not 0", model),
-    Row("evaluate --n-envs 0", "'evaluation.n_envs' must be at least 1, not 0", model),
+    Row("evaluate --n-envs 0", "'evaluation.n_envs' must be between 1 and 65536, not 0", model),
     Row("evaluate --seed -3", "argument --seed: -3 is not in [0, 2^63)", model),
     Row("evaluate --device quantum", "'quantum' is not a device", model),
     Row("evaluate --frobnicate", "unrecognized arguments: --frobnicate", model),
@@ -265,7 +277,8 @@ ROWS = [
     Row("verify --steps 0", "'evaluation.steps' must be at least 1, not 0", model),
     Row("verify --steps x", "argument --steps: invalid int value: 'x'", model),
     Row("verify", "is damaged or not a safetensors file", damaged_model),
-    Row("verify", "the model reads 2 channels of 5x5 cells", misnamed_model),
+    Row("verify", "the model reads 2 channels of 5x5 cells", narrow_model),
+    Row("verify", f"{MODEL} holds the agent 'proxy', not 'ground_truth'.", misnamed_model),
     Row("verify", "was trained with view_range 2, but these worlds have 5", model_alone),
     Row("verify --config nowhere.toml", "cannot read the configuration file nowhere.toml", model),
     Row("verify --device cuda:99", "device 'cuda:99' was asked for", model),

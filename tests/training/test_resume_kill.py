@@ -1,7 +1,7 @@
 """A run that is killed and resumed ends with the same weights and logs as one that was not.
 
-Real processes of the command, really killed: from outside at a moment seen in their files, or by
-their own hand in the middle of a chosen call.
+Real processes of the command, really killed: by their own hand in the middle of a chosen call, so
+that no moment depends on how fast a machine is, or from outside while they wait for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ UPDATES = 6
 INTERVAL = 2
 COMMAND = "goodharts_lib.training.train_ppo"
 
-# Updates long enough to be hit, and all three causes of an end in a mortal world.
+# Minibatches of 64, and all three causes of an end in a mortal world.
 SLOWER = {
     "training.timesteps": UPDATES * 256,
     "training.n_envs": 8,
@@ -137,54 +137,71 @@ def temporary_files(place: Place) -> list[Path]:
     return list(place.models.glob(".*.tmp"))
 
 
-# --- Killed from outside ----------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """When to kill, and what must then lie there (otherwise the kill came too late: again)."""
-
-    seen: Callable[[Place], bool]
-    hit: Callable[[Place], bool]
-
-
 def done(place: Place) -> int:
     """How many updates the checkpoint holds."""
     return load_checkpoint(place.checkpoint)[0].updates_done
 
 
-MOMENTS = {
-    "before the first update": Moment(
-        lambda p: p.checkpoint.exists(), lambda p: p.rows() == 0 and done(p) == 0
-    ),
-    "between checkpoints": Moment(
-        lambda p: p.rows() >= 3, lambda p: p.rows() == 3 and done(p) == 2
-    ),
-    "while writing a checkpoint": Moment(
-        lambda p: p.rows() >= 2 and bool(temporary_files(p)), lambda p: bool(temporary_files(p))
-    ),
-    "after the last update": Moment(
-        lambda p: p.rows() == UPDATES, lambda p: p.rows() == UPDATES and p.checkpoint.exists()
-    ),
+# --- Struck by its own hand, in the middle of a call ------------------------
+
+STRUCK = """
+import os, pkgutil, signal, sys
+from goodharts_lib.training import train_ppo
+
+number, owner, name, turn, when = sys.argv[1:6]
+owner = pkgutil.resolve_name(owner)
+real, calls = getattr(owner, name), []
+
+def struck(*args, **kwargs):
+    calls.append(name)
+    if len(calls) == int(turn) and when == "before":
+        os.kill(os.getpid(), int(number))
+    result = real(*args, **kwargs)
+    if len(calls) == int(turn) and when == "after":
+        os.kill(os.getpid(), int(number))
+    return result
+
+setattr(owner, name, struck)
+sys.exit(train_ppo.main(sys.argv[6:]))
+"""
+
+LOG = "goodharts_lib.training.train_log"
+STORE = "goodharts_lib.training.ppo.checkpoint"
+
+MOMENTS = {  # and how many updates are then in the checkpoint and in the log
+    "before the first update": (STORE, "save_checkpoint", 1, "after", 0, 0),
+    "between checkpoints": (f"{LOG}:TrainLog", "write", 3, "after", 2, 3),
+    "while writing a checkpoint": ("os", "fsync", 6, "before", 0, 2),  # each writes three files
+    "after the last update": (f"{LOG}:TrainLog", "write", UPDATES, "after", 4, UPDATES),
+}
+CALLS = {
+    "between a checkpoint's write and its renaming": ("os", "fsync", 6, "after"),
+    "between an update's row and its episodes": (LOG, "_append", 9, "after"),
+    "between the model and the summary": (STORE, "save_model", 1, "after"),
+    "between the summary and the end": (f"{LOG}:TrainLog", "finish", 1, "after"),
 }
 
 
-def killed(folder: Path, moment: Moment, *, mortal: bool) -> Place:
-    """A run killed at a moment; tried again where the kill came too late."""
-    for attempt in range(8):
-        place = Place(folder / str(attempt), mortal=mortal)
-        process = place.start()
-        wait_until(process, lambda: moment.seen(place))  # noqa: B023
-        ended = stop(process, signal.SIGKILL)
-        if ended.status == -signal.SIGKILL and moment.hit(place):
-            return place
-    raise AssertionError("the moment was never hit")
+def strike(
+    place: Place,
+    call: Sequence[object],
+    arguments: list[str],
+    number: signal.Signals = signal.SIGKILL,
+) -> Outcome:
+    """Run the command until one of its calls sends it a signal."""
+    return finish(start(["-c", STRUCK, int(number), *call, *arguments], place.folder))
+
+
+def kill(place: Place, call: Sequence[object], arguments: list[str] | None = None) -> None:
+    ended = strike(place, call, arguments or place.arguments())
+    assert ended.status == -signal.SIGKILL, ended.err
 
 
 def test_a_killed_run_is_resumed_to_the_same_weights_and_logs(
     tmp_path: Path, wholes: dict[bool, Place]
 ) -> None:
-    place = killed(tmp_path, MOMENTS["between checkpoints"], mortal=True)
+    place = Place(tmp_path)
+    kill(place, MOMENTS["between checkpoints"][:4])
     assert not place.model.exists()
     resumed = place.resume()
     assert resumed.status == 0
@@ -198,49 +215,12 @@ def test_a_killed_run_is_resumed_to_the_same_weights_and_logs(
 def test_any_moment_may_be_the_last(
     tmp_path: Path, wholes: dict[bool, Place], name: str, mortal: bool
 ) -> None:
-    place = killed(tmp_path, MOMENTS[name], mortal=mortal)
+    place = Place(tmp_path, mortal=mortal)
+    *call, stored, logged = MOMENTS[name]
+    kill(place, call)
+    assert (done(place), place.rows()) == (stored, logged)
     assert place.resume().status == 0
     check_same(place, wholes[mortal])
-
-
-# --- Killed by its own hand, in the middle of a call ------------------------
-
-SUICIDE = """
-import os, pkgutil, signal, sys
-from goodharts_lib.training import train_ppo
-
-owner, name, turn, when = sys.argv[1:5]
-owner = pkgutil.resolve_name(owner)
-real, calls = getattr(owner, name), []
-
-def dies(*args, **kwargs):
-    calls.append(name)
-    if len(calls) == int(turn) and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = real(*args, **kwargs)
-    if len(calls) == int(turn):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, dies)
-sys.exit(train_ppo.main(sys.argv[5:]))
-"""
-
-CALLS = {
-    "inside the second checkpoint's write": ("os", "fsync", 2, "before"),
-    "between that write and its renaming": ("os", "fsync", 2, "after"),
-    "between an update's row and its episodes": (
-        "goodharts_lib.training.train_log", "_append", 9, "after"),
-    "between the model and the summary": (
-        "goodharts_lib.training.ppo.checkpoint", "save_model", 1, "after"),
-    "between the summary and the end": (
-        "goodharts_lib.training.train_log:TrainLog", "finish", 1, "after"),
-}  # fmt: skip
-
-
-def suicide(place: Place, call: tuple[object, ...], arguments: list[str]) -> None:
-    ended = finish(start(["-c", SUICIDE, *call, *arguments], place.folder))
-    assert ended.status == -signal.SIGKILL, ended.err
 
 
 @pytest.mark.slow
@@ -249,7 +229,7 @@ def test_any_call_may_be_the_last(
     tmp_path: Path, wholes: dict[bool, Place], call: tuple[object, ...]
 ) -> None:
     place = Place(tmp_path)
-    suicide(place, call, place.arguments())
+    kill(place, call)
     assert place.checkpoint.exists()
     assert place.resume().status == 0
     check_same(place, wholes[True])
@@ -258,10 +238,9 @@ def test_any_call_may_be_the_last(
 @pytest.mark.slow
 def test_a_resumed_run_may_be_killed_again(tmp_path: Path, wholes: dict[bool, Place]) -> None:
     place = Place(tmp_path)
-    append = "goodharts_lib.training.train_log", "_append"
-    suicide(place, (*append, 6, "after"), place.arguments())  # in update 3
+    kill(place, (LOG, "_append", 6, "after"))  # in update 3
     assert done(place) == 2
-    suicide(place, (*append, 5, "before"), ["--resume", str(place.checkpoint)])  # in update 5
+    kill(place, (LOG, "_append", 5, "before"), ["--resume", str(place.checkpoint)])  # in update 5
     assert done(place) == 4
     assert place.resume().status == 0
     check_same(place, wholes[True])
@@ -276,12 +255,10 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(
     tmp_path: Path, wholes: dict[bool, Place], number: signal.Signals
 ) -> None:
     place = Place(tmp_path)
-    process = place.start()
-    wait_until(process, lambda: place.rows() >= 1)
-    ended = stop(process, number)
+    ended = strike(place, (f"{LOG}:TrainLog", "write", 3, "before"), place.arguments(), number)
     assert ended.status == 130, ended.err
     assert ended.err == ""
-    assert done(place) == place.rows() >= 1  # nothing that was learned is lost
+    assert done(place) == place.rows() == 3  # nothing that was learned is lost
     assert not place.model.exists()
     (line,) = [line for line in ended.out.splitlines() if "Continue with: " in line]
     command = shlex.split(line.partition("Continue with: ")[2])
@@ -319,24 +296,60 @@ def test_a_mode_in_a_row_ends_as_it_does_alone(
     check_same(in_a_row["ground_truth"], wholes[True])
 
 
+HELD = """
+import os, signal, sys, time
+from goodharts_lib.training import train_ppo
+from goodharts_lib.training.train_log import TrainLog
+
+def asked():  # a second Ctrl-C would end it at once
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+def held(log, record, write=TrainLog.write):
+    write(log, record)
+    while record.update == 3 and not asked() and not os.path.exists("give up"):
+        time.sleep(0.01)
+
+TrainLog.write = held  # in the processes of the modes too: each imports this file
+if __name__ == "__main__":
+    sys.exit(train_ppo.main(sys.argv[1:]))
+"""
+
+
+def stopped_in_update_3(
+    place: Place, stop: Callable[[subprocess.Popen[str]], None]
+) -> tuple[Outcome, list[Place]]:
+    """Train all modes, and stop those that run in their third update; return their places."""
+    (place.folder / "held.py").write_text(HELD, encoding="utf-8")
+    # Made now, because each writes the configuration that the run then reads.
+    modes = [dataclasses.replace(place, mode=mode) for mode in list(MODES)[: os.cpu_count()]]
+    process = start(["held.py", *place.arguments("all")], place.folder)
+    try:
+        deadline = time.monotonic() + 120
+        while any(mode.rows() < 3 for mode in modes):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        stop(process)
+        return finish(process), modes
+    finally:
+        (place.folder / "give up").touch()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
 def test_a_folder_of_stopped_runs_is_resumed_as_a_whole(
     tmp_path: Path, in_a_row: dict[str, Place], number: signal.Signals
 ) -> None:
-    place = Place(tmp_path)
-    process = place.start("all")
-    both = [dataclasses.replace(place, mode=mode) for mode in list(MODES)[: os.cpu_count()]]
-    wait_until(process, lambda: all(p.rows() >= 1 for p in both))
-    ended = stop(process, number)
+    place = Place(tmp_path)  # below: to the whole group, as a terminal does
+    ended, modes = stopped_in_update_3(place, lambda process: os.killpg(process.pid, number))
     assert ended.status == (130 if number == signal.SIGINT else -number)
-    unfinished = [p.mode for p in both if p.checkpoint.exists()]
-    assert unfinished
+    for mode in modes:
+        assert done(mode) == (3 if number == signal.SIGINT else 2)
     resumed = run(main, "--resume", place.models, "--sequential")
     assert resumed.status == 0
-    assert resumed.out.startswith("Resuming ")
-    for mode in unfinished:
-        check_same(dataclasses.replace(place, mode=mode), in_a_row[mode])
+    assert resumed.out.startswith(f"Resuming {', '.join(sorted(m.mode for m in modes))}.")
+    for mode in modes:
+        check_same(mode, in_a_row[mode.mode])
     assert not any(name.endswith("checkpoint.safetensors") for name in files_below(tmp_path))
 
 
@@ -345,29 +358,40 @@ def test_a_signal_to_the_parent_alone_stops_and_saves_its_children(
     tmp_path: Path, in_a_row: dict[str, Place]
 ) -> None:
     place = Place(tmp_path)
-    process = place.start("all")
-    first = dataclasses.replace(place, mode=next(iter(MODES)))
-    wait_until(process, lambda: first.rows() >= 1)
-    os.kill(process.pid, signal.SIGTERM)
-    ended = finish(process)
+    ended, modes = stopped_in_update_3(place, lambda process: process.terminate())
     assert ended.status == 130
-    assert "not started: " in ended.out
-    resumed = run(main, "--resume", place.models, "--sequential")
-    assert resumed.status == 0
-    check_same(first, in_a_row[first.mode])
+    assert [done(mode) for mode in modes] == [3] * len(modes)
+    assert run(main, "--resume", place.models, "--sequential").status == 0
+    for mode in modes:
+        check_same(mode, in_a_row[mode.mode])
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, update: int) -> None:
+    """Press Ctrl-C in an update."""
+
+    def interrupt(_: object, record: Any) -> None:
+        if record.update == update:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("goodharts_lib.training.progress.Progress.__call__", interrupt)
+
+
+def test_ctrl_c_in_the_last_update_of_a_mode_starts_no_other(
+    tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    interrupt_at(monkeypatch, UPDATES)
+    assert run(main, *place.arguments("all"), "--sequential").status == 130
+    check_same(place, wholes[True])
+    assert not [name for name in files_below(tmp_path) if "proxy" in name]
 
 
 def test_ctrl_c_between_checkpoints_loses_nothing(
     tmp_path: Path, wholes: dict[bool, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(tmp_path)
-
-    def interrupt(_: object, record: Any) -> None:
-        if record.update == 3:
-            signal.raise_signal(signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr("goodharts_lib.training.progress.Progress.__call__", interrupt)
+        interrupt_at(patch, 3)
         stopped = run(main, *place.arguments())
     assert stopped.status == 130
     assert f"stopped after 768 steps. Continue with: python -m {COMMAND} --resume" in stopped.out
@@ -475,6 +499,45 @@ def test_resuming_a_complete_run_is_a_sentence_and_nothing_else(
     assert again.out == f"Nothing to do: the run at {whole.models / path} is complete.\n"
     assert {name: (whole.folder / name).stat().st_mtime_ns for name in before} == before
     assert files_below(whole.folder) == before.keys()
+
+
+@pytest.mark.parametrize("kind", ["updates.csv", "episodes.csv"])
+@pytest.mark.parametrize("torn", [False, True], ids=["a row is missing", "a row is torn"])
+def test_a_log_that_lost_rows_is_one_sentence(unfinished: Place, kind: str, torn: bool) -> None:
+    trainer, _ = load_checkpoint(unfinished.checkpoint)
+    rows = {"updates.csv": trainer.updates_done, "episodes.csv": trainer.episodes_done}[kind]
+    lines = unfinished.log(kind).read_text().splitlines(keepends=True)
+    kept = "".join(lines[: rows + 1])
+    unfinished.log(kind).write_text(kept[:-1] if torn else "".join(lines[:rows]))
+    before = {name: (unfinished.folder / name).read_bytes()
+              for name in files_below(unfinished.folder)}  # fmt: skip
+    refused = unfinished.resume()
+    path = Path(os.path.normpath(unfinished.log(kind)))
+    assert refused.status == 2
+    assert refused.err == (
+        f"error: {path} lacks rows that its checkpoint has: restore it, or start again with "
+        "--overwrite.\n"
+    )
+    for name, content in before.items():
+        assert (unfinished.folder / name).read_bytes() == content, name
+
+
+def test_the_logs_are_on_the_disk_before_the_checkpoint_that_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, synced, fsync = Place(tmp_path), [], os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", noted)
+        assert run(main, *place.arguments()).status == 0
+    logs = [place.log(kind).stat().st_ino for kind in ("updates.csv", "episodes.csv")]
+    checkpoints = 1 + UPDATES // INTERVAL
+    assert [synced[3 * i : 3 * i + 2] for i in range(checkpoints)] == [logs] * checkpoints
+    assert len(synced) == 3 * checkpoints + 2  # the model and the summary
 
 
 @pytest.mark.parametrize("kind", ["updates.csv", "episodes.csv"])

@@ -16,7 +16,7 @@ from goodharts_lib import runtime
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.errors import UserError
-from goodharts_lib.modes import MODES, get_mode
+from goodharts_lib.modes import get_mode
 from goodharts_lib.networks.base_cnn import BaseCNN
 from goodharts_lib.training.ppo.models import ActorCritic
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -24,7 +24,6 @@ from goodharts_lib.training.saliency import (
     METHODS,
     TARGETS,
     Target,
-    channel_names,
     explain,
     observe,
 )
@@ -225,13 +224,6 @@ def test_the_model_is_left_as_it_was(frozen: bool, target: Target) -> None:
         assert module.training != frozen
         hooks = vars(module)
         assert not any(hooks[name] for name in hooks if name.endswith("_hooks"))
-
-
-def test_every_channel_has_a_name() -> None:
-    for mode in MODES:
-        policy = untrained({"training.mode": mode})
-        assert len(set(channel_names(policy))) == policy.encoder.n_channels
-    assert channel_names(untrained())[Cell.POISON] == "poison"
 
 
 # --- The sanity check -------------------------------------------------------

@@ -19,11 +19,11 @@ from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import view_rgb
-from goodharts_lib.modes import MODES
+from goodharts_lib.modes import MODES, channel_names
 from goodharts_lib.training import visualize_saliency
 from goodharts_lib.training.ppo.checkpoint import model_path, save_model
 from goodharts_lib.training.ppo.trainer import PPOTrainer
-from goodharts_lib.training.saliency import METHODS, channel_names, explain
+from goodharts_lib.training.saliency import METHODS, explain
 from goodharts_lib.training.visualize_saliency import (
     CELL_PIXELS,
     channel_picture,
@@ -140,7 +140,7 @@ def test_channels_have_their_names_and_one_scale() -> None:
     figure, _ = channel_picture(policies, VIEW, "gradient")
     for policy, row in zip(policies, grid_of(figure, 2), strict=True):
         maps = explain(policy, VIEW[None], "gradient").attribution[0].numpy()
-        assert [axes.get_title() for axes in row[1:]] == channel_names(policy)
+        assert [axes.get_title() for axes in row[1:]] == channel_names(policy.mode)
         assert {axes.get_xlabel() for axes in row[1:]} == {f"±{np.abs(maps).max():.2g}"}
         for axes, values in zip(row[1:], maps, strict=True):
             unit = values / np.abs(maps).max()
@@ -235,6 +235,14 @@ def test_an_agent_that_is_not_in_the_folder_is_taken_from_the_package(
     outcome = command("--modes", "proxy", "--device", "cpu")
     assert outcome.status == 0
     assert "proxy: shipped with the package" in outcome.out.splitlines()
+
+
+def test_a_clone_in_the_folder_is_found(folder: Path) -> None:
+    clone = LearnedPolicy(policy_of().model, MODES["ground_truth"], policy_of().config,
+                          name="clone_omniscient_seeker")  # fmt: skip
+    save_model(folder / "models" / "clone_omniscient_seeker.safetensors", clone, 0, 0)
+    told = command().out.splitlines()
+    assert told[3] == "clone: models/clone_omniscient_seeker.safetensors"
 
 
 def test_without_any_model_all_of_the_package_are_explained(

@@ -172,6 +172,19 @@ def test_the_eta_never_shows_sixty_seconds(
     assert capsys.readouterr().out.endswith("ETA 2:00\n")
 
 
+def test_a_countdown_speaks_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    count = progress.Countdown(1000)
+    for _ in range(10):
+        now[0] += 0.5
+        count()
+    assert capsys.readouterr().out == "step 4/1,000  ETA 8:18\nstep 8/1,000  ETA 8:16\n"
+    assert progress.eta(100.0, 5, 20) == "ETA 0:15"
+
+
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +219,15 @@ def first_line(outcome: Outcome) -> str:
 
 
 def test_shipped_defaults_are_named(folder: Path, planned: Planned) -> None:
+    assert first_line(command()) == "Configuration: shipped defaults"
+    assert planned.config == load_config()
+    assert files_below(folder) == set()
+
+
+def test_an_empty_variable_is_as_good_as_unset(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setenv("GOODHARTS_DEVICE", "")
     assert first_line(command()) == "Configuration: shipped defaults"
     assert planned.config == load_config()
     assert files_below(folder) == set()

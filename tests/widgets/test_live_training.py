@@ -118,7 +118,7 @@ def test_pause_waits_with_the_latest_update_and_resume_goes_on() -> None:
     live.pause_button.click()
     assert offered(live) == ["Resume", "Stop"]
     assert live.status.value.startswith("paused")
-    time.sleep(0.4)
+    until(lambda: live._run is not None and live._run.control.held)
     shown = updates(live)
     time.sleep(0.2)
     assert updates(live) == shown

@@ -14,6 +14,8 @@ from goodharts_lib.environments.cells import Cause, Cell, energy_prices
 from goodharts_lib.modes import proxy_table
 from goodharts_lib.training.ppo.rollout import EndedEpisodes, Rollout
 
+PER_STEPS = 1000  # scores are told per so many steps
+
 
 @dataclass(frozen=True)
 class EpisodeRecord:
@@ -79,7 +81,7 @@ def meal_scores(eaten: Tensor, config: Config) -> dict[str, float]:
         config: prices.
     """
     counts = torch.bincount(eaten.flatten().int(), minlength=len(Cell)).tolist()
-    per = 1000 / eaten.numel()
+    per = PER_STEPS / eaten.numel()
     proxy = sum(n * score for n, score in zip(counts, proxy_table(config), strict=True))
     energy = sum(n * price for n, price in zip(counts, energy_prices(config), strict=True))
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable
 
@@ -41,7 +40,11 @@ def train(
     on_update: Callable[[UpdateRecord], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainResult:
-    """Train `config.training.mode` from scratch: a pure function of its arguments.
+    """Train `config.training.mode` from scratch.
+
+    Nothing but the arguments decides what comes out, with one exception: `[runtime] threads = 0`
+    takes as many threads as torch is set to use. A number given there is set for the whole process
+    and stays, because runs in other threads of the process share that setting.
 
     Args:
         config: everything about the run but its seed.
@@ -103,12 +106,12 @@ class PPOTrainer:
     @property
     def steps_per_update(self) -> int:
         """Environment steps of one rollout."""
-        return self.config.training.n_envs * self.config.training.steps_per_env
+        return self.config.training.steps_per_update
 
     @property
     def total_updates(self) -> int:
         """Updates of the whole run: the timesteps, rounded up."""
-        return math.ceil(self.config.training.timesteps / self.steps_per_update)
+        return self.config.training.updates
 
     def make_env(self) -> VecEnv:
         """Build the worlds."""
@@ -122,9 +125,8 @@ class PPOTrainer:
     def make_model(self) -> ActorCritic:
         """Build and initialise policy and value."""
         spec = get_network(self.config.training.network)
-        view_size = 2 * self.config.agent.view_range + 1
         with torch.random.fork_rng(devices=[]):  # torch draws weights at construction: ours follow
-            network = spec.build(self.encoder.n_channels, view_size)
+            network = spec.build(self.encoder.n_channels, self.config.agent.view_size)
             model = ActorCritic(network, self.placement.dtype)
         model.initialise(self.generators["init"])
         return model.to(self.device).to(memory_format=self.placement.torch_memory_format)  # type: ignore[call-overload]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from goodharts_lib import runtime
@@ -39,8 +40,16 @@ class Verdict:
         )
 
 
-def verify(policy: Policy, config: Config, seed: int) -> Verdict:
+def verify(
+    policy: Policy, config: Config, seed: int, on_step: Callable[[], None] | None = None
+) -> Verdict:
     """Run all tests on one policy; `[evaluation]` says in which worlds it must survive.
+
+    Args:
+        policy: anything with ``act(views, generator)``.
+        config: the worlds.
+        seed: of the worlds and the policy's choices.
+        on_step: called after every step of survival, e.g. to tell how far it is.
 
     Raises:
         UserError: a learned policy sees another window than these worlds show.
@@ -52,5 +61,5 @@ def verify(policy: Policy, config: Config, seed: int) -> Verdict:
     return Verdict(
         directional_accuracy(policy, reach, draw),
         choice_accuracy(policy, reach, draw),
-        alive_share(policy, config, seed),
+        alive_share(policy, config, seed, on_step),
     )

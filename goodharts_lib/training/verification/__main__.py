@@ -12,6 +12,7 @@ from goodharts_lib import runtime
 from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.errors import run_command
 from goodharts_lib.evaluation import check_view, find_models
+from goodharts_lib.training.progress import Countdown
 from goodharts_lib.training.verification import MIN_ALIVE, MIN_CHOICE, MIN_DIRECTIONAL, verify
 from goodharts_lib.training.verification.directional import DISTANCES
 
@@ -50,20 +51,22 @@ def main(argv: Sequence[str] | None = None) -> int:
           f"over poison {MIN_CHOICE:.0%}, alive after {config.evaluation.steps} steps "
           f"{MIN_ALIVE:.0%}. Other modes are only reported.")  # fmt: skip
     print(f"{'mode':<16} {'directional':>11} {'choice':>8} {'alive':>8}  verdict")
-    failed = False
+    verdicts, count = [], Countdown(len(policies) * config.evaluation.steps)
     for policy in policies:
-        verdict = verify(policy, config, args.seed)
-        judged = policy.name == JUDGED
-        failed |= judged and not verdict.passed
-        word = ("pass" if verdict.passed else "FAIL") if judged else "reported"
+        verdict = verify(policy, config, args.seed, count)
+        word = "reported"
+        if policy.name == JUDGED:
+            word = "pass" if verdict.passed else "FAIL"
+            verdicts.append(word)
         print(f"{policy.name:<16} {verdict.accuracy:>11.1%} {verdict.choice:>8.1%} "
               f"{verdict.alive:>8.1%}  {word}", flush=True)  # fmt: skip
         if args.verbose:
             print("    distance " + "".join(f"{d:>8}" for d in near))
             for arrow, row in verdict.directional.items():
                 print(f"    {arrow:<9}" + "".join(f"{value:>8.1%}" for value in row))
-    print("Verdict: " + ("FAIL" if failed else "pass"))
-    return int(failed)
+    nothing = f"nothing to judge, there is no {JUDGED} model"
+    print(f"Verdict: {', '.join(verdicts) or nothing}")
+    return int("FAIL" in verdicts)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from goodharts_lib import runtime
@@ -11,13 +13,16 @@ from goodharts_lib.evaluation import Policy, evaluation_config
 
 
 @torch.inference_mode()
-def alive_share(policy: Policy, config: Config, seed: int) -> float:
+def alive_share(
+    policy: Policy, config: Config, seed: int, on_step: Callable[[], None] | None = None
+) -> float:
     """Return the share of `[evaluation]`'s mortal worlds whose first life lasts to the end.
 
     Args:
         policy: anything with ``act(views, generator)``.
         config: worlds, steps and item counts.
         seed: of the worlds and the policy's choices.
+        on_step: called after every step.
     """
     world = evaluation_config(config)
     device = getattr(policy, "device", torch.device("cpu"))
@@ -29,4 +34,6 @@ def alive_share(policy: Policy, config: Config, seed: int) -> float:
         result = env.step(policy.act(views, generators["action"]))
         views = result.views
         alive &= ~result.terminated
+        if on_step is not None:
+            on_step()
     return float(alive.float().mean())
