@@ -25,9 +25,9 @@ Decoding = Literal["sampled", "greedy"]
 INTERVENTIONS = (  # a reason, a condition, and the same without that reason
     ("no negative examples", "omniscient_seeker 10000", "omniscient_seeker 10000 synthetic"),
     ("no negative examples", "food_only 1000", "food_only 1000 synthetic"),
-    ("distributional shift", "omniscient_seeker 10000 longer", "omniscient_seeker 10000 DAgger"),
-    ("distributional shift", "food_only 10000 longer", "food_only 10000 DAgger"),
-    ("distributional shift", "food_only 1000 longer", "food_only 1000 DAgger"),
+    ("distribution shift", "omniscient_seeker 10000 longer", "omniscient_seeker 10000 DAgger"),
+    ("distribution shift", "food_only 10000 longer", "food_only 10000 DAgger"),
+    ("distribution shift", "food_only 1000 longer", "food_only 1000 DAgger"),
     ("copying is not surviving", "omniscient_seeker 10000", "food_only 10000"),
 )
 COLUMNS = (  # of the table: title, decimals, path

@@ -240,4 +240,4 @@ def _names(effect: cloning_story.Effect) -> tuple[str, str]:
     """Return what the page calls a reason and the two conditions, what they share said once."""
     (expert, size, *_), (other, *_) = effect.base.split(), effect.mended.split()
     whom = expert if other == expert else f"{expert} → {other}"
-    return effect.reason.replace("distributional", "distribution"), f"{whom}, {int(size):,}"
+    return effect.reason, f"{whom}, {int(size):,}"

@@ -13,7 +13,6 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from goodharts_lib import runtime
-from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import render_rgb, view_rgb
@@ -21,7 +20,7 @@ from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.evaluation import Policy, evaluation_config
 from goodharts_lib.plotting.style import WIDTH, Drawn
 
-INK = "#333333"
+TRAIL = "#707070"  # no agent's colour: proxy's own is that of poison
 MEALS = ((Cell.FOOD, "o", 40, "none"), (Cell.POISON, "D", 20, "black"))  # marker, size, inside
 CLOSE = 15  # cells of a magnified part of a world, each way
 
@@ -64,7 +63,7 @@ def take_walk(policy: Policy, config: Config, seed: int, steps: int) -> Walk:
 
 
 def walks_picture(walks: Sequence[Walk]) -> Drawn:
-    """Draw each walk over its world: a dot per step, a ring per food, a diamond per poison.
+    """Draw each walk over its world: a thin line, a ring per food, a diamond per poison.
 
     A square is the start. A walk that never leaves its neighbourhood is drawn a second time,
     magnified.
@@ -101,14 +100,26 @@ def _show_world(axes: Axes, grid: NDArray[np.uint8]) -> None:
 
 
 def _show_way(axes: Axes, walk: Walk, zoom: float) -> None:
-    color = AGENT_COLORS.get(walk.name, INK)
     x, y = walk.path.T
-    axes.scatter(x, y, s=5 * zoom, color=color, linewidths=0)
+    axes.plot(*unbroken(walk.path).T, color=TRAIL, linewidth=0.9)
     axes.scatter(x[:1], y[:1], s=30 * zoom, marker="s", color="black", linewidths=0)
     for cell, marker, size, inside in MEALS:
         eats = walk.eaten == cell
         axes.scatter(x[1:][eats], y[1:][eats], s=size * zoom, marker=marker, facecolors=inside,
                      edgecolors="black", linewidths=1)  # fmt: skip
+
+
+def unbroken(path: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a path with a gap wherever it leaves the field on one side and enters on the other.
+
+    Args:
+        path: (T + 1, 2) x, y; a step is at most one cell on each axis, or round the torus.
+
+    Returns:
+        (T + 1 + gaps, 2) with a row of nan in each gap.
+    """
+    over = np.flatnonzero(np.abs(np.diff(path, axis=0)).max(1) > 1) + 1
+    return np.insert(path.astype(float), over, np.nan, axis=0)
 
 
 def _magnify(axes: Axes, walk: Walk, corner: NDArray[np.int64]) -> None:

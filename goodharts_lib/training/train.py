@@ -46,7 +46,7 @@ from goodharts_lib.training.progress import eta
 WHY_DEPRECATED = (
     "Behaviour cloning is deprecated as a method and kept as a cautionary tale: train with "
     "train_ppo instead. The reasons given for its failure: the expert shows no negative examples; "
-    "the clone comes to states that its expert never visited (distributional shift); and copying "
+    "the clone comes to states that its expert never visited (distribution shift); and copying "
     "is not surviving. How much each of them counts is measured by "
     "python -m goodharts_lib.experiments run cloning."
 )

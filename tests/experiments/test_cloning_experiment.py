@@ -240,7 +240,7 @@ def test_each_effect_is_the_change_of_true_energy_with_welch_s_interval() -> Non
     effects = {(e.base, e.mended): e for e in cloning_story.interventions(STORED)}
     assert set(effects) == {tuple(row[1:]) for row in cloning_story.INTERVENTIONS}
     assert {e.reason for e in effects.values()} == {
-        "no negative examples", "distributional shift", "copying is not surviving"
+        "no negative examples", "distribution shift", "copying is not surviving"
     }  # fmt: skip
     found = effects["omniscient_seeker 10000 longer", "omniscient_seeker 10000 DAgger"]
     changes = [found.immortal, found.mortal, found.greedy]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from goodharts_lib.colors import AGENT_COLORS
 from goodharts_lib.environments.cells import Cell
-from goodharts_lib.plotting.walks import CLOSE, Walk, walks_picture
+from goodharts_lib.plotting.walks import CLOSE, Walk, unbroken, walks_picture
 
 FIELD = np.zeros((100, 100), np.uint8)
 FIELD[40, 40], FIELD[70, 20] = Cell.FOOD, Cell.POISON
@@ -59,12 +59,20 @@ def test_food_has_a_ring_and_poison_a_diamond() -> None:
     assert alt.endswith("the last new one after 29 steps.")
 
 
-def test_the_start_is_a_square_and_the_way_has_the_agent_s_colour_or_is_dark() -> None:
-    for name, color in (("proxy", AGENT_COLORS["proxy"]), ("after epoch 6", "#333333")):
-        way, start = walks_picture([far(name)])[0].axes[0].collections[:2]
-        rgb = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        assert way.get_facecolor()[0][:3] == pytest.approx(rgb)
-        assert start.get_offsets().tolist() == [[20, 30]]
+def test_the_start_is_a_square_and_the_way_a_line_in_no_agent_s_colour() -> None:
+    (axes,) = walks_picture([far("proxy")])[0].axes
+    (way,) = axes.lines
+    assert way.get_color() not in AGENT_COLORS.values()
+    assert way.get_xydata().tolist() == [[20 + step, 30] for step in range(30)]
+    assert axes.collections[0].get_offsets().tolist() == [[20, 30]]
+
+
+def test_a_way_over_the_edge_is_broken_there() -> None:
+    over = np.array([[98, 2], [99, 2], [0, 2], [1, 2]])
+    broken = unbroken(over)
+    assert np.isnan(broken).all(1).tolist() == [False, False, True, False, False]
+    assert np.array_equal(broken[~np.isnan(broken).any(1)], over)
+    assert np.array_equal(unbroken(over[:2]), over[:2])
 
 
 @pytest.mark.parametrize(("x", "y"), [(30, 20), (2, 2), (99, 99), (50, 97)])

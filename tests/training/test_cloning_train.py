@@ -262,7 +262,7 @@ def test_the_command_explains_clones_and_compares(folder: Path) -> None:
     outcome = run(train.main, "--expert", "food_only", "--seed", 3)
     assert (outcome.status, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
-    for reason in ("deprecated", "no negative examples", "distributional shift", "not surviving"):
+    for reason in ("deprecated", "no negative examples", "distribution shift", "not surviving"):
         assert reason in lines[1]
     assert lines[0].startswith("Configuration: shipped defaults + config.toml")
     assert "ETA 0:00" in outcome.out
