@@ -9,7 +9,7 @@ from goodharts_lib.errors import one_of
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.results import load_results
 from goodharts_lib.plotting import cells, cloning, compared, optimisation, phase, seeds, sweeps
-from goodharts_lib.plotting.style import Drawn, with_true_minus
+from goodharts_lib.plotting.style import Drawn, darken_text, with_true_minus
 
 # A figure's name to the experiments that it draws, and the function that draws them.
 FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
@@ -29,6 +29,7 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
         partial(compared.shaping_picture, steps=(EARLY, LATE)),
     ),
     "death": (("mortality", "two_by_two"), compared.death_picture),
+    "death_and_eyes": (("mortality",), compared.eyes_for_death_picture),
     "gap": (("gap",), sweeps.gap_picture),
     "gap_meals": (("gap",), partial(sweeps.meals_picture, gaps=(0.2, 0.1, 0.05, 0.02, 0.0))),
     "gap_noise": (("gap",), sweeps.noise_picture),
@@ -62,4 +63,5 @@ def draw(name: str, directory: str | None = None) -> Drawn:
     """
     experiments, picture = FIGURES[one_of("figure", name, FIGURES)]
     figure, alt = picture(*(load_results(experiment, directory) for experiment in experiments))
+    darken_text(figure)
     return figure, with_true_minus(alt)

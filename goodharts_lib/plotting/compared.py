@@ -86,11 +86,33 @@ def death_picture(mortal: Stored, immortal: Stored, mode: str = "proxy") -> Draw
     Both are judged alike, in immortal worlds: true energy, poison's share of meals, and how much of
     the policy moves when the nearest food becomes poison. Every seed.
     """
+    figure, said = _taught(
+        mortal, (("dies", mortal, mode, "-"), ("cannot die", immortal, mode, "--"))
+    )
+    return figure, (
+        f"Three charts over training steps of {mode} that dies in training, full lines, and {mode} "
+        f"that cannot, dashed, a line per seed. {said}."
+    )
+
+
+def eyes_for_death_picture(mortal: Stored) -> Drawn:
+    """Draw what death teaches those that are paid by the sensor, by what they see. Every seed."""
+    figure, said = _taught(
+        mortal,
+        (("sees types", mortal, "proxy_sighted", "-"), ("sees glow", mortal, "proxy", "-")),
+    )
+    return figure, (
+        "Three charts over training steps of two agents that die in training and are paid by the "
+        f"sensor, proxy_sighted, which sees types, and proxy, a line per seed. {said}."
+    )
+
+
+def _taught(mortal: Stored, courses: Sequence[tuple[str, Stored, str, str]]) -> Drawn:
+    """Draw what death teaches, over training: each course a label, results, a mode and a style."""
     figure, every = panels(3, 3.2)
     described = []
     for axes, (title, path) in zip(every, DEATH_TELLS, strict=True):
-        said = [_course(axes, name, stored, mode, path)
-                for name, stored in (("dies", mortal), ("cannot die", immortal))]  # fmt: skip
+        said = [_course(axes, *course, path) for course in courses]
         axes.set_title(title, fontsize="small", loc="left")
         steps_axis(axes)
         described.append(f"{title}: {', '.join(said)}")
@@ -103,13 +125,12 @@ def death_picture(mortal: Stored, immortal: Stored, mode: str = "proxy") -> Draw
                       xytext=(0, 2), textcoords="offset points", va="bottom", fontsize="small",
                       color=MODE_COLORS["random"])  # fmt: skip
         described[-1] += f", random walk {random:,.0f}"
-    return figure, (
-        f"Three charts over training steps of {mode} that dies in training, full lines, and {mode} "
-        f"that cannot, dashed, a line per seed. {'; '.join(described)}."
-    )
+    return figure, "; ".join(described)
 
 
-def _course(axes: Axes, name: str, stored: Stored, mode: str, path: str | None) -> str:
+def _course(
+    axes: Axes, name: str, stored: Stored, mode: str, style: str, path: str | None
+) -> str:
     """Draw a metric, or poison's share of meals, over training; say where it begins and ends."""
     if path is None:
         steps, food = analysis.over_steps(stored, mode, "immortal.food")
@@ -118,7 +139,6 @@ def _course(axes: Axes, name: str, stored: Stored, mode: str, path: str | None) 
     else:
         steps, found = analysis.over_steps(stored, mode, path)
     color, mean = MODE_COLORS[mode], found.mean(0)
-    style = "-" if name == "dies" else "--"
     axes.plot(steps, found.T, color=color, linewidth=0.6, alpha=0.5, linestyle=style)
     axes.plot(steps, mean, color=color, linewidth=2, marker=".", linestyle=style)
     axes.annotate(name, (steps[-1], mean[-1]), xytext=(5, 0), textcoords="offset points",

@@ -110,6 +110,18 @@ def test_who_dies_and_who_cannot_are_told_apart_by_the_line_and_named_at_its_end
     assert "random walk -130" in alt
 
 
+def test_what_death_teaches_is_drawn_by_what_is_seen() -> None:
+    mortal = made.two_by_two((300_000, 2_000_000))
+    figure, alt = compared.eyes_for_death_picture(mortal)
+    for axes in figure.axes:
+        named = {text.get_text(): text.get_color() for text in axes.texts}
+        assert named["sees types"] == MODE_COLORS["proxy_sighted"]
+        assert named["sees glow"] == MODE_COLORS["proxy"]
+        assert len(axes.lines) >= 2 * (5 + 1), "every seed and the mean, of both"
+    food, poison = (4 + end for end in made.ends("proxy_sighted"))
+    assert f"to {10 * food - 30 * poison - 100:,.0f} at 2,000,000 steps" in alt
+
+
 def test_a_run_that_has_not_learned_is_a_hollow_triangle() -> None:
     figure, alt = sweeps.noise_picture(made.gap())
     hollow = [c for c in figure.axes[0].collections if np.allclose(c.get_facecolor()[:, :3], 1)]
