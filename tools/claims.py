@@ -172,6 +172,11 @@ CLAIMS = (
           "mortality", _mean("proxy", LAST)),
     Claim(5, "Training after which `proxy` that could die in it stays above the random walk, in "
              "millions of steps", "mortality", _recovery, 2),
+    Claim(5, "True energy of `proxy_sighted` minus that of `proxy`, both of which could die in "
+             "training, after a million steps", "mortality",
+          _difference("proxy_sighted", "proxy")),
+    Claim(5, "True energy of `proxy_sighted` that could die in training, after two million steps",
+          "mortality", _mean("proxy_sighted", LAST)),
     Claim(6, "Change of the true energy of `proxy` in its first four updates, since the untrained "
              "network",
           "two_by_two", _first_block),
