@@ -16,7 +16,8 @@ from goodharts_lib.cli import Parser
 from goodharts_lib.errors import UserError, run_command
 
 ASKED = re.compile(r'\bcheck\(\s*"(\d+\.\d+)"')
-SAID = re.compile(r"^Exercise (\d+\.\d+): (.+)$", re.MULTILINE)
+# What a check printed: a verdict may go on over several lines, up to the next one.
+SAID = re.compile(r"^Exercise (\d+\.\d+): (right\.$|.+(?:\n(?!Exercise ).+)*)", re.MULTILINE)
 RIGHT = "right."
 
 
@@ -50,7 +51,7 @@ def verdicts(notebook: Any, reached: int | None = None, why: str = "") -> dict[s
             silent = f"its cell raised {failed[0]}." if failed else "its check said nothing."
             found |= dict.fromkeys(asked, silent)
         printed = "".join(out.text for out in cell.outputs if out.output_type == "stream")
-        found |= dict(SAID.findall(printed))
+        found |= {name: " ".join(words.split()) for name, words in SAID.findall(printed)}
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,12 @@ def test_a_cell_without_an_end_spoils_what_follows_it_alone(
     assert grading.grade(path, 4) == {
         "5.1": "right.", "5.2": f"not reached: {why}.", "5.3": "its check said nothing.",
     }  # fmt: skip
+
+
+def test_a_verdict_of_several_lines_is_told_whole() -> None:
+    long = " ".join(["a sentence that goes on"] * 8) + "."
+    cell = new_code_cell('check("5.1", a)\ncheck("5.2", b)')
+    said = "\n".join(textwrap.wrap(f"Exercise 5.1: {long}", 75))
+    cell.outputs = [new_output("stream", text=f"{said}\nExercise 5.2: right.\nbye\n")]
+    notebook = new_notebook(cells=[cell])
+    assert grading.verdicts(notebook) == {"5.1": long, "5.2": "right."}
