@@ -99,6 +99,13 @@ def page_context(
         context["metatags"] = f"{context.get('metatags', '')}\n{tags}"
 
 
+def terms_are_targets(app: Sphinx, tree: nodes.document) -> None:
+    """Let a page link to a term as `glossary.md#term-NAME`, as a notebook can on a laptop too."""
+    slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for term in tree.findall(nodes.term):
+        slugs.update({name: (term.line, name, term.astext()) for name in term["ids"]})
+
+
 def file_text(file: Any) -> str:
     """Return what identifies a script or style sheet: its name and, for inline ones, its source."""
     attributes = getattr(file, "attributes", {})
@@ -109,6 +116,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_directive("class-docstring", ClassDocstring)
     app.connect("config-inited", configure, priority=100)
+    app.connect("doctree-read", terms_are_targets)
     app.connect("html-page-context", page_context, priority=900)
     app.connect("build-finished", goodhart_pages.finish, priority=900)
     app.add_css_file("goodhart.css", priority=900)

@@ -99,6 +99,13 @@ def test_every_sentence_has_a_line_of_its_own(whole: Any) -> None:
             assert not re.search(r"[a-z)][.!?] [A-Z]", told), line
 
 
+def test_a_page_that_is_spoken_of_is_linked(whole: Any) -> None:
+    text, number = prose(whole), int(whole.metadata["stem"][:2])
+    spoken_of = {int(k) for k in re.findall(r"\b[Pp]age (\d{1,2})\b", text)} - {number}
+    linked = {int(k) for k in re.findall(r"\]\((\d\d)_\w+\.ipynb\)", text)}
+    assert spoken_of == linked
+
+
 def test_three_exercises_with_stub_and_solution_that_were_run(whole: Any) -> None:
     number = int(whole.metadata["stem"][:2])
     exercises = re.findall(r"^### (\d+\.\d+) ", prose(whole), re.MULTILINE)
