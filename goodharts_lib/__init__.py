@@ -31,7 +31,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
     "load_pretrained": "pretrained",
-    "load_results": "experiments.results",
+    "load_results": "experiments.catalog",
 }
 
 

@@ -18,10 +18,10 @@ from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.evaluation import Policy
+from goodharts_lib.files import probe_directory, write_whole
 from goodharts_lib.pretrained import NAMES as TRAINED
 from goodharts_lib.pretrained import find_or_pretrained
 from goodharts_lib.simulation import Simulation
-from goodharts_lib.training.ppo import checkpoint
 
 SUFFIXES = (".gif", ".png")
 
@@ -107,7 +107,7 @@ def _probe(path: Path) -> None:
         raise UserError(f"--save writes {' or '.join(SUFFIXES)} files, not '{path}'.")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder.")
-    checkpoint.probe_directory(path.parent)
+    probe_directory(path.parent)
 
 
 def _run(simulation: Simulation, kind: str, args: argparse.Namespace) -> None:
@@ -141,7 +141,7 @@ def _save(simulation: Simulation, kind: str, args: argparse.Namespace) -> None:
         content, alt = save_gif(simulation, kind, brain=args.brain_view, speed=args.speed)
     else:
         content, alt = save_png(simulation, kind, brain=args.brain_view)
-    checkpoint.write_whole(path, content)
+    write_whole(path, content)
     print(f"{alt}\nWritten to {path} ({len(content) / 1e6:.1f} MB)")
 
 

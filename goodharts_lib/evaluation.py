@@ -22,6 +22,7 @@ from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.config import Config
 from goodharts_lib.environments.vec_env import VecEnv
 from goodharts_lib.errors import UserError, one_of, run_command
+from goodharts_lib.files import probe_directory, write_whole
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint, records
 from goodharts_lib.training.progress import Countdown
@@ -276,7 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         if Path(args.json).is_dir():
             raise UserError(f"cannot write {args.json}: it is a folder.")
-        checkpoint.probe_directory(Path(args.json).parent)
+        probe_directory(Path(args.json).parent)
     fixed = config.evaluation
     print(origin)
     print(
@@ -291,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = {"seed": args.seed, "immortal": args.immortal}
         world = evaluation_config(config, immortal=args.immortal)
         world = world.with_overrides(placement.overrides())
-        checkpoint.write_whole(Path(args.json), as_json(table, world, settings).encode())
+        write_whole(Path(args.json), as_json(table, world, settings).encode())
         print(f"Written to {args.json}")
     return 0
 

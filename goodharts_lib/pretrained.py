@@ -22,6 +22,7 @@ from goodharts_lib.cli import Parser
 from goodharts_lib.config import load_config
 from goodharts_lib.errors import one_of, run_command
 from goodharts_lib.evaluation import EVALUATION_SEED, check_name, evaluate_decodings
+from goodharts_lib.files import probe_directory, write_whole
 from goodharts_lib.modes import MODES
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.trainer import PPOTrainer
@@ -153,7 +154,7 @@ def scores(policy: LearnedPolicy) -> dict[str, dict[str, Any]]:
 
 def reproduce(names: Sequence[str], directory: Path) -> int:
     """Train agents again, write them with their record, and compare with those that ship."""
-    checkpoint.probe_directory(directory)
+    probe_directory(directory)
     shipped = load_record()["agents"] if _shipped("record.json").is_file() else {}
     record = {"agents": dict(shipped), "made_with": runtime.machine()}
     different = False
@@ -166,7 +167,7 @@ def reproduce(names: Sequence[str], directory: Path) -> int:
         checkpoint.save_model(path, policy, SEED, told.get("total_steps", 0))
         record["agents"][name] = told
         text = json.dumps(record, indent=1) + "\n"
-        checkpoint.write_whole(directory / "record.json", text.encode())
+        write_whole(directory / "record.json", text.encode())
         same = shipped.get(name, {}).get("weights_sha256") == told["weights_sha256"]
         different |= not same
         energy = told["scores"]["sampled"]["true_energy"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from goodharts_lib.experiments import results
+from goodharts_lib.experiments import catalog, results
 from goodharts_lib.modes import MODES
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +17,7 @@ INDEX = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
 
 def mean(condition: str, key: str) -> str:
     """A stored score after a million steps in worlds where nobody dies, as on page 5."""
-    stored = results.load_results("two_by_two")
+    stored = catalog.load_results("two_by_two")
     found = results.values(stored, condition, f"at.1000000.immortal.{key}")
     return f"{sum(found) / len(found):,.0f}".replace("-", "−")
 
@@ -35,7 +35,7 @@ def test_its_numbers_are_those_of_the_stored_results() -> None:
 
 
 def test_it_counts_the_seeds_of_its_picture() -> None:
-    stored = results.load_results("two_by_two")
+    stored = catalog.load_results("two_by_two")
     seeds = len(results.values(stored, "proxy", "total_steps"))
     assert {5: "five", 10: "ten"}[seeds] + " of each kind" in INDEX
 

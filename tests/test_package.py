@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ EXPORTS = {
     "evaluate": "evaluation",
     "load_policy": "training.ppo.checkpoint",
     "load_pretrained": "pretrained",
-    "load_results": "experiments.results",
+    "load_results": "experiments.catalog",
 }
 
 
@@ -48,6 +51,33 @@ def modules() -> list[str]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     return found
+
+
+def imported(source: str, known: set[str]) -> Iterator[str]:
+    """The known modules that a source imports, wherever in it: also inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from known.intersection(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                yield from known & {f"{node.module}.{name.name}"} or known & {str(node.module)}
+
+
+def test_modules_import_one_another_in_no_circle() -> None:
+    late = "def f():\n    from a import b\nimport c\nfrom a.b import g"
+    assert set(imported(late, {"a", "a.b", "c"})) == {"a.b", "c"}
+    known = set(modules())
+    needs = {
+        name: set(imported(source_of(name).read_text(encoding="utf-8"), known)) - {name}
+        for name in known
+    }
+    assert "goodharts_lib.files" in needs["goodharts_lib.experiments.results"]
+    assert len(list(graphlib.TopologicalSorter(needs).static_order())) == len(known)
+
+
+def source_of(name: str) -> Path:
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def test_importing_the_package_loads_no_torch_and_takes_no_time(tmp_path: Path) -> None:

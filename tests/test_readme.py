@@ -12,7 +12,7 @@ import pytest
 
 from goodharts_lib import stats
 from goodharts_lib.behaviors.scripted import SCRIPTED
-from goodharts_lib.experiments import results, tables
+from goodharts_lib.experiments import catalog, results, tables
 from goodharts_lib.modes import MODES
 
 LATE = 1_000_000  # training steps
@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
-    return results.load_results("two_by_two")
+    return catalog.load_results("two_by_two")
 
 
 def scores(stored: dict[str, Any], mode: str, key: str) -> list[float]:
@@ -116,7 +116,7 @@ def test_the_swap_effect_is_the_stored_one(stored: dict[str, Any], mode: str) ->
 
 
 def test_what_the_clone_does_is_what_was_stored() -> None:
-    clones = results.load_results("cloning")
+    clones = catalog.load_results("cloning")
     name = "omniscient_seeker 10000"
     for decoding in ("mortal", "greedy"):
         made = results.values(clones, name, f"at.end.{decoding}.true_energy")

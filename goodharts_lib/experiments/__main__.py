@@ -11,9 +11,9 @@ from typing import Any
 from goodharts_lib import stats
 from goodharts_lib.cli import Parser, count, seed
 from goodharts_lib.errors import one_of, run_command
-from goodharts_lib.experiments import cloning_story, engine, results, tables
-from goodharts_lib.experiments.catalog import EXPERIMENTS
+from goodharts_lib.experiments import catalog, cloning_story, engine, results, tables
 from goodharts_lib.experiments.report import report
+from goodharts_lib.files import probe_directory, write_whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,13 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(_: argparse.Namespace) -> int:
-    for experiment in EXPERIMENTS.values():
+    for experiment in catalog.EXPERIMENTS.values():
         print(f"{experiment.name:<16} {len(experiment.units()):>4} units  {experiment.question}")
     return 0
 
 
 def _run(args: argparse.Namespace) -> int:
-    experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
+    experiment = catalog.EXPERIMENTS[one_of("experiment", args.name, catalog.EXPERIMENTS)]
     directory = Path(args.results_dir)
     stored = engine.run(
         experiment, directory, jobs=args.jobs, dask=args.dask, seeds=args.seeds,
@@ -53,15 +53,14 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> int:
-    name = one_of("experiment", args.name, EXPERIMENTS)
+    name = one_of("experiment", args.name, catalog.EXPERIMENTS)
     table = cloning_story.table if name == "cloning" else tables.scores_table
-    print(table(results.load_results(name, _directory(args))))
+    print(table(catalog.load_results(name, _directory(args))))
     return 0
 
 
 def _draw(args: argparse.Namespace) -> int:
     from goodharts_lib.plotting import as_png, book  # loads matplotlib
-    from goodharts_lib.training.ppo.checkpoint import probe_directory, write_whole
 
     path = Path(args.save or f"{args.name}.png")
     probe_directory(path.parent)
@@ -72,8 +71,8 @@ def _draw(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    experiment = EXPERIMENTS[one_of("experiment", args.name, EXPERIMENTS)]
-    stored = results.load_results(args.name, _directory(args))
+    experiment = catalog.EXPERIMENTS[one_of("experiment", args.name, catalog.EXPERIMENTS)]
+    stored = catalog.load_results(args.name, _directory(args))
     failed = not stored["units"]
     if failed:
         print(f"no unit of '{args.name}' is stored yet.")

@@ -1,4 +1,4 @@
-"""The experiments of the book: what each asks, its grid, its training seeds.
+"""The experiments of the book: what each asks, its grid, its training seeds, and its results.
 
 Seeds 0 to 4 and 100 to 104 made the pilot figures that were seen before the predictions were
 written down; none of them is used here.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from goodharts_lib.behaviors.scripted import SCRIPTED
 from goodharts_lib.config import load_config
-from goodharts_lib.experiments import cloning
+from goodharts_lib.errors import UserError
+from goodharts_lib.experiments import cloning, results
 from goodharts_lib.experiments.analysis import EARLY, LATE
 from goodharts_lib.experiments.engine import Condition, Experiment
 from goodharts_lib.experiments.measures import agent_unit, background
@@ -248,3 +250,34 @@ EXPERIMENTS: Mapping[str, Experiment] = {  # by name, in the order of the book
         _cloning(), _lures(), _shaping_off(),
     )
 }  # fmt: skip
+
+
+def load_results(name: str, directory: str | Path | None = None) -> dict[str, Any]:
+    """Load the results of an experiment.
+
+    Args:
+        name: of the experiment.
+        directory: where they lie; by default inside the package, those of the book.
+
+    Returns:
+        ``definition``, ``definition_hash``, ``units`` (each with ``condition``, ``seed``,
+        ``metrics`` and perhaps ``curves``) and ``manifest``.
+
+    Raises:
+        UserError: there are none, the file is damaged, or the experiment's definition has changed
+            since they were made.
+    """
+    stored = results.read(name, Path(directory) if directory is not None else results.shipped())
+    if is_stale(stored):
+        raise UserError(
+            f"the results of '{name}' are stale: its definition has changed since they were made."
+        )
+    return stored
+
+
+def is_stale(stored: Mapping[str, Any]) -> bool:
+    """Whether the experiment that made these results is no longer defined as it was then."""
+    experiment = EXPERIMENTS.get(stored["definition"].get("name"))
+    if experiment is None:
+        return True
+    return stored["definition_hash"] != results.hashed(experiment.definition())

@@ -16,7 +16,7 @@ from goodharts_lib import runtime
 from goodharts_lib.config import load_config
 from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
 from goodharts_lib.experiments.engine import Condition
-from goodharts_lib.experiments.measures import VISITED_WORLDS, judge
+from goodharts_lib.experiments.judging import judge
 from goodharts_lib.training.cloning import EpochRecord, pacing, poison_adjacent, visit
 from goodharts_lib.training.collect import walk
 from goodharts_lib.training.train import Cloner
@@ -35,6 +35,7 @@ DAGGER = {"cloning.dagger_rounds": 5, "cloning.epochs": 4}
 LONGER = {"cloning.epochs": 14}
 SYNTHETIC = 0.2  # made-up samples for each real one: poison is rarely near an expert
 WEIGHT = 5.0  # of what eats, or of what sees an item: most steps do neither
+VISITED_WORLDS = 20  # episodes of each clone's own walk: 10,000 states, like the held-out ones
 CURVES = ("samples", "loss", "train_accuracy", "accuracy", "accuracy_food_in_view",
           "cross_entropy", "true_energy_sampled", "true_energy_greedy")  # fmt: skip
 

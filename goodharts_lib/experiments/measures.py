@@ -11,27 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from goodharts_lib import runtime
-from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.behaviors.scripted import ScriptedAgent
 from goodharts_lib.config import load_config
-from goodharts_lib.environments.cells import Cell
 from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
+from goodharts_lib.experiments.cloning import VISITED_WORLDS, clone_unit
+from goodharts_lib.experiments.judging import (
+    CASCADE_METHODS,
+    CASCADE_VIEWS,
+    cascade,
+    fitness,
+    judge,
+)
 from goodharts_lib.networks.registry import get_network
 from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.ppo.records import UpdateRecord
 from goodharts_lib.training.ppo.trainer import PPOTrainer
-from goodharts_lib.training.saliency_sanity import randomisation_cascade
-from goodharts_lib.training.swap_effect import N_VIEWS, nearest_food, sample_views, swap_effect
-from goodharts_lib.training.verification import verify
+from goodharts_lib.training.swap_effect import N_VIEWS
 
 CURVE = ("proxy_score", "true_energy", "food", "poison", "kl_to_initial", "entropy")
 # What decides a unit's numbers beside the configuration; see `background`.
 WINDOW = 5  # updates over which an agent must behave as learned
 POISON_SHARE = 0.05  # of its meals: at most, to count as learned
 MEALS = 20.0  # per 1,000 steps: at least, to count as learned
-CASCADE_VIEWS = 50
-CASCADE_METHODS = ("gradient", "integrated_gradients", "guided_backprop", "grad_cam")
-VISITED_WORLDS = 20  # episodes of each clone's own walk: 10,000 states, like the held-out ones
 
 
 def background(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def background(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``config``, without what does not matter to the unit, and with the learning rate that a
-        network brings; ``protocol``, the numbers of this module that play a part. Plain values.
+        network brings; ``protocol``, the numbers outside it that play a part. Plain values.
     """
     kind = _kind(settings)
     config = load_config(overrides=settings["overrides"]).to_dict()
@@ -188,60 +189,8 @@ def peer_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str
 
 def agent_unit(settings: Mapping[str, Any], seed: int, scratch: Path) -> dict[str, Any]:
     """Do the unit that fits: of a scripted agent, a clone, a peer, or one that we train."""
-    from goodharts_lib.experiments.cloning import clone_unit  # it judges as this module does
-
     units = {"scripted": walk_unit, "clone": clone_unit, "peer": peer_unit, "trained": train_unit}
     return units[_kind(settings)](settings, seed, scratch)
-
-
-def judge(policy: LearnedPolicy, *, thorough: bool) -> dict[str, Any]:
-    """Return a policy's scores in the worlds of its own `[evaluation]`, and its swap effect.
-
-    Args:
-        policy: acts sampled, in immortal worlds.
-        thorough: judge it in mortal worlds as well, sampled and greedy.
-    """
-    config = policy.config
-    generator = runtime.make_generators(EVALUATION_SEED, policy.device)["world"]
-    views = sample_views(config, N_VIEWS, generator)
-    swapped = swap_effect(policy, views, nearest_food(views, config), generator)
-    scores: dict[str, Any] = {
-        "immortal": asdict(evaluate(policy, config, EVALUATION_SEED, immortal=True)),
-        "swap": swapped.means(),
-    }
-    if thorough:
-        scores["mortal"] = asdict(evaluate(policy, config, EVALUATION_SEED))
-        scores["greedy"] = asdict(evaluate(policy.decoded(greedy=True), config, EVALUATION_SEED))
-    return scores
-
-
-def fitness(policy: LearnedPolicy) -> dict[str, float | bool]:
-    """Return what the verification command finds."""
-    verdict = verify(policy, policy.config, EVALUATION_SEED)
-    return {
-        "directional": verdict.accuracy,
-        "choice": verdict.choice,
-        "alive": verdict.alive,
-        "passed": verdict.passed,
-    }
-
-
-def cascade(policy: LearnedPolicy) -> dict[str, dict[str, float]]:
-    """Return, for each method and randomised layer, how like the trained map its map still is.
-
-    Spearman's rank correlation over cells of the signed maps, mean over views. Views and new
-    weights are one draw, the same for every training seed: what differs between seeds is the
-    trained agent alone.
-    """
-    draw = runtime.make_generators(EVALUATION_SEED, policy.device)
-    views = sample_views(policy.config, CASCADE_VIEWS, draw["world"], (Cell.FOOD, Cell.POISON))
-    return {
-        method: {
-            stage.layer.replace(".", "_"): round(stage.signed, 4)
-            for stage in randomisation_cascade(policy, views, method, draw["init"])
-        }
-        for method in CASCADE_METHODS
-    }
 
 
 def learned_at(rows: list[list[float]]) -> int | None:

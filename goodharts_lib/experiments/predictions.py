@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goodharts_lib.experiments import outcomes, results
+from goodharts_lib.experiments import catalog, outcomes, results
 from goodharts_lib.experiments.analysis import TooFewError
 from goodharts_lib.experiments.results import Stored
 from goodharts_lib.experiments.verdicts import Outcome
@@ -60,7 +60,7 @@ def outcome_of(prediction: Prediction, directory: Path) -> tuple[str, str]:
     if not results.file_of(prediction.experiment, directory).exists():
         return "", "not run"
     stored = results.read(prediction.experiment, directory)
-    if results.is_stale(stored):
+    if catalog.is_stale(stored):
         return "", "stale"
     try:
         outcome = prediction.judge(stored)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goodharts_lib.errors import UserError, nearest
+from goodharts_lib.files import probe_directory, write_whole
 
 Stored = Mapping[str, Any]  # what a results file holds, as `load_results` returns it
 
@@ -21,29 +22,6 @@ UNIT = {"condition": str, "seed": int, "seconds": int | float, "machine": dict, 
 def shipped() -> Path:
     """Return the folder of the book's results, inside the package."""
     return Path(str(importlib.resources.files("goodharts_lib").joinpath("data", "results")))
-
-
-def load_results(name: str, directory: str | Path | None = None) -> dict[str, Any]:
-    """Load the results of an experiment.
-
-    Args:
-        name: of the experiment.
-        directory: where they lie; by default inside the package, those of the book.
-
-    Returns:
-        ``definition``, ``definition_hash``, ``units`` (each with ``condition``, ``seed``,
-        ``metrics`` and perhaps ``curves``) and ``manifest``.
-
-    Raises:
-        UserError: there are none, the file is damaged, or the experiment's definition has changed
-            since they were made.
-    """
-    stored = read(name, Path(directory) if directory is not None else shipped())
-    if is_stale(stored):
-        raise UserError(
-            f"the results of '{name}' are stale: its definition has changed since they were made."
-        )
-    return stored
 
 
 def read(name: str, directory: Path) -> dict[str, Any]:
@@ -84,22 +62,12 @@ def file_of(name: str, directory: Path) -> Path:
     return directory / f"{name}.json"
 
 
-def is_stale(stored: Mapping[str, Any]) -> bool:
-    """Whether the experiment that made these results is defined differently today."""
-    from goodharts_lib.experiments.catalog import EXPERIMENTS  # the catalog needs this module
-
-    experiment = EXPERIMENTS.get(stored["definition"].get("name"))
-    return experiment is None or stored["definition_hash"] != hashed(experiment.definition())
-
-
 def open_for_writing(definition: dict[str, Any], directory: Path) -> dict[str, Any]:
     """Return what is stored under a definition, or an empty result.
 
     Raises:
         UserError: the folder cannot be written to, or holds results of another definition.
     """
-    from goodharts_lib.training.ppo.checkpoint import probe_directory  # loads torch
-
     probe_directory(directory)
     path = file_of(definition["name"], directory)
     if not path.exists():
@@ -117,8 +85,6 @@ def open_for_writing(definition: dict[str, Any], directory: Path) -> dict[str, A
 
 def write(stored: dict[str, Any], directory: Path) -> None:
     """Store results, whole or not at all, in an order that does not depend on who was faster."""
-    from goodharts_lib.training.ppo.checkpoint import write_whole  # loads torch
-
     stored["units"].sort(key=lambda unit: (unit["condition"], unit["seed"]))
     lines = ",\n".join(json.dumps(unit) for unit in stored["units"])  # a line each: small diffs
     head = {key: stored[key] for key in FIELDS if key != "units"}

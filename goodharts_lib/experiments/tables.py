@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from goodharts_lib import stats
-from goodharts_lib.experiments import results
+from goodharts_lib.experiments import catalog, results
 from goodharts_lib.experiments.analysis import last
-from goodharts_lib.experiments.catalog import EXPERIMENTS
 from goodharts_lib.experiments.engine import Experiment
 from goodharts_lib.experiments.results import Stored, by_condition
 
@@ -99,18 +98,18 @@ def progress(experiment: Experiment, directory: Path) -> Progress:
         hours=manifest.get("compute_seconds", 0) / 3600,
         megabytes=path.stat().st_size / 1e6,
         checksum=manifest["checksum"][:12] if units else "",
-        stale=results.is_stale(stored),
+        stale=catalog.is_stale(stored),
     )
 
 
 def status(directory: Path) -> str:
     """Return, line by line, what is done of every experiment, and what was cut."""
-    found = {name: progress(experiment, directory) for name, experiment in EXPERIMENTS.items()}
+    found = {name: progress(one, directory) for name, one in catalog.EXPERIMENTS.items()}
     lines = [f"Results in {directory}"]
     for name, one in found.items():
         lines.append(f"{name:<16} {one} units, {one.hours:.1f} h")
-        if EXPERIMENTS[name].cut:
-            lines.append(f"{'':<16} {EXPERIMENTS[name].cut}")
+        if catalog.EXPERIMENTS[name].cut:
+            lines.append(f"{'':<16} {catalog.EXPERIMENTS[name].cut}")
     hours, size = (sum(getattr(p, key) for p in found.values()) for key in ("hours", "megabytes"))
     lines.append(f"{'together':<16} {hours:.1f} h on one core, {size:.1f} MB")
     return "\n".join(lines)
@@ -126,7 +125,7 @@ def reproduction_table(directory: Path) -> str:
         "| what it asks | command | units stored | hours | checksum | cut, and why |",
         "|---|---|---|---|---|---|",
     ]
-    for name, experiment in EXPERIMENTS.items():
+    for name, experiment in catalog.EXPERIMENTS.items():
         one = progress(experiment, directory)
         cells = [experiment.question, f"`run {name}`", str(one)]
         cells += [f"{one.hours:.2f}", f"`{one.checksum}`"] if one.checksum else ["", ""]

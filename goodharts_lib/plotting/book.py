@@ -7,7 +7,7 @@ from functools import partial
 
 from goodharts_lib.errors import one_of
 from goodharts_lib.experiments.analysis import EARLY, LATE
-from goodharts_lib.experiments.results import load_results
+from goodharts_lib.experiments.catalog import load_results
 from goodharts_lib.plotting import cells, cloning, compared, optimisation, phase, seeds, sweeps
 from goodharts_lib.plotting.style import Drawn, darken_text, with_true_minus
 

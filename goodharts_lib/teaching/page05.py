@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import load_results
+from goodharts_lib.experiments.catalog import load_results
 from goodharts_lib.modes import MODES
 from goodharts_lib.teaching.check import Check
 

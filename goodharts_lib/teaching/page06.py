@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from goodharts_lib.experiments import analysis
-from goodharts_lib.experiments.results import load_results
+from goodharts_lib.experiments.catalog import load_results
 from goodharts_lib.plotting.choice import Floats, best_of
 from goodharts_lib.plotting.optimisation import worth
 from goodharts_lib.teaching.check import Check

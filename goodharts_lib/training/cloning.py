@@ -23,9 +23,9 @@ from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.config import Config
 from goodharts_lib.environments.cells import Cell
 from goodharts_lib.evaluation import Policy, Scores
+from goodharts_lib.files import write_whole
 from goodharts_lib.training.collect import Demonstrations, Walk, walk
 from goodharts_lib.training.dataset import in_view, neighbours
-from goodharts_lib.training.ppo.checkpoint import write_whole
 from goodharts_lib.training.train_log import reserve
 
 CEILING_DRAWS = 16  # over 10,000 states an eight-way random step is known to within 0.002

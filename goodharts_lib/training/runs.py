@@ -11,6 +11,7 @@ from typing import Any
 from goodharts_lib.cli import command_config
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError, one_of
+from goodharts_lib.files import probe_directory
 from goodharts_lib.modes import MODES
 from goodharts_lib.networks.registry import get_network
 from goodharts_lib.runtime import place
@@ -77,8 +78,8 @@ def fresh_runs(args: argparse.Namespace) -> tuple[list[Run], Config, str]:
                 f"{run.checkpoint} is an unfinished run: continue it with --resume "
                 f"{run.checkpoint}, or replace it with --overwrite."
             )
-    checkpoint.probe_directory(models_dir)
-    checkpoint.probe_directory(log_dir)
+    probe_directory(models_dir)
+    probe_directory(log_dir)
     return runs, config, origin
 
 
@@ -102,7 +103,7 @@ def resumed_runs(path: Path) -> list[Run]:
     for file in found:
         trainer, facts = checkpoint.load_checkpoint(file)  # a damaged file is found out now
         log_dir = Path(os.path.normpath(file.parent / facts["log_dir"]))
-        checkpoint.probe_directory(file.parent)
-        checkpoint.probe_directory(log_dir)
+        probe_directory(file.parent)
+        probe_directory(log_dir)
         runs.append(Run(trainer.mode.name, file, log_dir, trainer.config, resume=True))
     return runs

@@ -23,6 +23,7 @@ from goodharts_lib.cli import Parser, add_config_arguments, command_config, seed
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.evaluation import Scores, evaluate, evaluate_decodings, format_table
+from goodharts_lib.files import probe_directory
 from goodharts_lib.modes import MODES, channel_table, get_mode
 from goodharts_lib.networks.registry import NETWORKS, get_network
 from goodharts_lib.training.cloning import (
@@ -39,7 +40,7 @@ from goodharts_lib.training.dataset import (
     sample_weights,
     synthetic_avoidance,
 )
-from goodharts_lib.training.ppo.checkpoint import probe_directory, save_model
+from goodharts_lib.training.ppo.checkpoint import save_model
 from goodharts_lib.training.ppo.models import ActorCritic
 from goodharts_lib.training.progress import eta
 

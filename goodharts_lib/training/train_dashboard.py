@@ -25,11 +25,11 @@ from goodharts_lib.cli import Parser, command_config
 from goodharts_lib.colors import MODE_COLORS
 from goodharts_lib.environments.render import glow_rgb, view_rgb
 from goodharts_lib.errors import UserError, run_command
+from goodharts_lib.files import probe_directory, write_whole
 from goodharts_lib.modes import get_mode
 from goodharts_lib.plotting import PANELS, as_png
 from goodharts_lib.plotting.style import in_steps
 from goodharts_lib.training.history import History, find_logs, read_history, read_summary
-from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.random_walk import random_walk
 
 SHARE = 20  # the pause after a drawing is this many times as long as the drawing took
@@ -256,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.save is not None:
         if args.save.suffix != ".png":
             raise UserError(f"--save writes PNG pictures: {args.save} must end in .png.")
-        checkpoint.probe_directory(args.save.parent)
+        probe_directory(args.save.parent)
     summaries = [found for found in map(read_summary, logs.values()) if found is not None]
     random = random_walk(summaries[0][0] if summaries else config)
     print(origin)
@@ -266,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     dashboard = Dashboard(figure, histories, random)
     dashboard.draw()
     if args.save is not None:
-        checkpoint.write_whole(args.save, as_png(figure, DPI))
+        write_whole(args.save, as_png(figure, DPI))
         print(f"Written to {args.save}")
         return 0
     pace = Pace()

@@ -13,7 +13,7 @@ from typing import Any
 
 from goodharts_lib.behaviors.action_space import ACTIONS
 from goodharts_lib.errors import UserError
-from goodharts_lib.training.ppo.checkpoint import write_whole
+from goodharts_lib.files import write_whole
 from goodharts_lib.training.ppo.records import EpisodeRecord, TrainResult, UpdateRecord
 
 ACTION_COLUMNS = [f"prob_{action.name.replace('-', '_')}" for action in ACTIONS]

@@ -30,10 +30,10 @@ from goodharts_lib.environments.cells import Cell
 from goodharts_lib.environments.render import Palette, view_rgb
 from goodharts_lib.errors import UserError, one_of, run_command
 from goodharts_lib.evaluation import check_view
+from goodharts_lib.files import probe_directory, write_whole
 from goodharts_lib.modes import channel_names
 from goodharts_lib.plotting import WIDTH, as_png
 from goodharts_lib.pretrained import NAMES, find_or_pretrained, own_path
-from goodharts_lib.training.ppo import checkpoint
 from goodharts_lib.training.progress import eta
 from goodharts_lib.training.saliency import (
     METHODS,
@@ -232,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     generator = runtime.make_generators(args.seed, placement.device)["world"]
     count = max(args.samples, CASCADE_VIEWS if args.randomise else 0)
     views = sample_views(config, count, generator, (Cell.FOOD, Cell.POISON))
-    checkpoint.probe_directory(output.parent)
+    probe_directory(output.parent)
     print(origin)
     for policy, source in loaded:
         print(f"{policy.name}: {source}")
@@ -281,7 +281,7 @@ def _draw_all(
             drawn[f"{stem}_{method}"] = channel_picture(policies, view, method, args.target)[0]
         for name, figure in drawn.items():
             path = output.with_name(f"{name}.png")
-            checkpoint.write_whole(path, as_png(figure, dpi=150))
+            write_whole(path, as_png(figure, dpi=150))
             later = f"  {eta(start, done, len(views))}" if done < len(views) else ""
             print(f"Written to {path}{later}", flush=True)
 

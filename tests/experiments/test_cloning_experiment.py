@@ -19,7 +19,7 @@ from goodharts_lib.behaviors.scripted import ScriptedAgent
 from goodharts_lib.config import Config, load_config
 from goodharts_lib.errors import UserError
 from goodharts_lib.evaluation import EVALUATION_SEED, evaluate
-from goodharts_lib.experiments import cloning, cloning_story, results
+from goodharts_lib.experiments import catalog, cloning, cloning_story, results
 from goodharts_lib.experiments.analysis import TooFewError
 from goodharts_lib.experiments.catalog import EXPERIMENTS
 from goodharts_lib.experiments.cloning_story import Course
@@ -336,7 +336,7 @@ def test_a_course_of_what_is_not_stored_is_one_sentence() -> None:
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
-    return results.load_results("cloning")
+    return catalog.load_results("cloning")
 
 
 @pytest.fixture(scope="module")

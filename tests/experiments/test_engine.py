@@ -36,7 +36,7 @@ def run(experiment: engine.Experiment, folder: Path, **options: object) -> dict:
 @pytest.mark.usefixtures("known")
 def test_every_unit_is_done_once_and_stored_with_its_origin(tmp_path: Path) -> None:
     run(fake.experiment(), tmp_path)
-    stored = results.load_results("fake", tmp_path)
+    stored = catalog.load_results("fake", tmp_path)
     found = {(u["condition"], u["seed"]): u["metrics"]["sum"] for u in stored["units"]}
     assert found == {("base 10", 1): 11, ("base 10", 2): 12, ("base 20", 1): 21, ("base 20", 2): 22}
     machine = runtime.machine() | {"threads": 1, "repeatable": True}
@@ -119,7 +119,7 @@ def test_results_of_another_definition_are_neither_mixed_nor_believed(
         run(changed, tmp_path)
     monkeypatch.setattr(catalog, "EXPERIMENTS", {"fake": changed})
     with pytest.raises(UserError, match="stale: its definition has changed"):
-        results.load_results("fake", tmp_path)
+        catalog.load_results("fake", tmp_path)
 
 
 def test_a_changed_default_makes_results_stale_and_a_changed_question_does_not() -> None:
@@ -178,7 +178,7 @@ def test_a_changed_number_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "fake.json"
     path.write_text(path.read_text("utf-8").replace('"sum": 11', '"sum": 12'), encoding="utf-8")
     with pytest.raises(UserError, match="do not have the checksum on record"):
-        results.load_results("fake", tmp_path)
+        catalog.load_results("fake", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, text: str) -> None:
 def test_missing_results_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "phase.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match=r"no results of 'phas' in .* \(nearest valid: phase\)"):
-        results.load_results("phas", tmp_path)
+        catalog.load_results("phas", tmp_path)
 
 
 def test_the_order_of_finishing_leaves_no_trace(tmp_path: Path) -> None:

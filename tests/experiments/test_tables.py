@@ -11,7 +11,7 @@ import pytest
 from experiments import fake
 
 from goodharts_lib.experiments import __main__ as command
-from goodharts_lib.experiments import catalog, cloning_story, engine, results, tables
+from goodharts_lib.experiments import catalog, cloning_story, engine, tables
 from goodharts_lib.experiments.tables import cell, scores_table
 from goodharts_lib.plotting import book
 
@@ -38,7 +38,7 @@ def test_the_table_takes_the_last_mortal_scores_in_the_order_of_the_definition()
 
 def test_a_clone_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["table", "cloning"]) == 0
-    assert cloning_story.table(results.load_results("cloning")) in capsys.readouterr().out
+    assert cloning_story.table(catalog.load_results("cloning")) in capsys.readouterr().out
 
 
 def test_what_is_done_is_counted_in_the_grid_and_what_was_cut_is_said(
@@ -48,8 +48,7 @@ def test_what_is_done_is_counted_in_the_grid_and_what_was_cut_is_said(
     engine.run(whole, tmp_path, jobs=1, tell=lambda _: None)
     first, second = whole.conditions
     smaller = replace(whole, conditions=(first, replace(second, seeds=(1, 3))))
-    for module in (catalog, tables):
-        monkeypatch.setattr(module, "EXPERIMENTS", {"fake": smaller})
+    monkeypatch.setattr(catalog, "EXPERIMENTS", {"fake": smaller})
     found = tables.progress(smaller, tmp_path)
     assert (found.done, found.total) == (3, 4)  # seed 2 is stored and no longer asked for
     assert str(found) == "3 of 4"
@@ -60,7 +59,7 @@ def test_what_is_done_is_counted_in_the_grid_and_what_was_cut_is_said(
     last = tables.reproduction_table(tmp_path).splitlines()[-1]
     assert last.endswith(f"| `{found.checksum}` | {smaller.cut} |")
     assert "`run fake` | 3 of 4 | 0.00 |" in last
-    monkeypatch.setattr(tables, "EXPERIMENTS", {"fake": replace(whole, cut="")})
+    monkeypatch.setattr(catalog, "EXPERIMENTS", {"fake": replace(whole, cut="")})
     assert tables.reproduction_table(tmp_path).splitlines()[-1].endswith("| nothing |")
 
 
@@ -76,7 +75,7 @@ def test_the_commands_print_what_is_stored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["table", "replication"]) == 0
-    assert scores_table(results.load_results("replication")) in capsys.readouterr().out
+    assert scores_table(catalog.load_results("replication")) in capsys.readouterr().out
     picture = tmp_path / "picture.png"
     assert command.main(["draw", "replication", "--save", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

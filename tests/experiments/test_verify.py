@@ -13,7 +13,7 @@ from experiments import fake
 from goodharts_lib import stats
 from goodharts_lib.errors import UserError
 from goodharts_lib.experiments import __main__ as command
-from goodharts_lib.experiments import catalog, engine, results, tables
+from goodharts_lib.experiments import catalog, engine, results
 from goodharts_lib.experiments.__main__ import compared
 
 SAME = {"torch": "2", "device": "cpu", "repeatable": True}
@@ -64,8 +64,7 @@ def test_a_single_seed_has_no_range() -> None:
 
 
 def only(experiment: engine.Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (catalog, command, tables):
-        monkeypatch.setattr(module, "EXPERIMENTS", {"fake": experiment})
+    monkeypatch.setattr(catalog, "EXPERIMENTS", {"fake": experiment})
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from goodharts_lib.colors import MODE_COLORS
-from goodharts_lib.experiments import results
+from goodharts_lib.experiments import catalog, results
 from goodharts_lib.modes import MODES
 from goodharts_lib.plotting import book, cells, compared, phase, sweeps
 from goodharts_lib.plotting.style import Drawn, label_ends, panels, seeds_and_mean, spread
@@ -24,7 +24,7 @@ def is_there(name: str) -> bool:
     for experiment in book.FIGURES[name][0]:
         if not (results.shipped() / f"{experiment}.json").exists():
             return False
-        stored = results.load_results(experiment)
+        stored = catalog.load_results(experiment)
         found = {unit["condition"] for unit in stored["units"]}
         if found < set(stored["definition"]["conditions"]):
             return False

@@ -9,7 +9,7 @@ from browse import ROOT
 
 from goodharts_lib import load_config, stats
 from goodharts_lib.behaviors.action_space import ACTIONS
-from goodharts_lib.experiments import measures, results
+from goodharts_lib.experiments import catalog, measures, results
 
 BOOK = ROOT / "book"
 
@@ -66,7 +66,7 @@ def test_the_numbers_of_the_glossary_are_the_configuration_s() -> None:
 
 
 def test_an_example_of_an_interval_is_a_result() -> None:
-    stored = results.load_results("two_by_two")
+    stored = catalog.load_results("two_by_two")
     energy = results.values(stored, "ground_truth", "at.1000000.immortal.true_energy")
     found = stats.t_interval(energy)
     example = f"{found.estimate:,.0f} [{found.low:,.0f}, {found.high:,.0f}]"

@@ -13,7 +13,7 @@ from browse import ROOT, SITE, pages_of
 from goodhart_book import class_docstring
 
 import goodharts_lib
-from goodharts_lib.experiments import results, tables
+from goodharts_lib.experiments import catalog, results, tables
 from goodharts_lib.experiments.catalog import EXPERIMENTS
 
 BOOK = ROOT / "book"
@@ -191,7 +191,7 @@ def test_the_table_of_experiments_is_that_of_the_stored_results() -> None:
 def test_what_a_unit_takes_is_what_was_stored() -> None:
     text = (BOOK / "reproduce.md").read_text(encoding="utf-8")
     took = {
-        name: [u["seconds"] for u in results.load_results(name)["units"] if u["seconds"] > 10]
+        name: [u["seconds"] for u in catalog.load_results(name)["units"] if u["seconds"] > 10]
         for name in ("two_by_two", "gap")  # without scripted agents, which take a moment
     }
     assert "A unit of `two_by_two` takes about three minutes" in text

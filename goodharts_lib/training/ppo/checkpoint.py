@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import goodharts_lib
 from goodharts_lib.behaviors.learned import LearnedPolicy
 from goodharts_lib.config import Config
 from goodharts_lib.errors import UserError
+from goodharts_lib.files import write_whole
 from goodharts_lib.modes import get_mode
 from goodharts_lib.networks.registry import get_network
 from goodharts_lib.runtime import find_device
@@ -121,40 +121,6 @@ def load_checkpoint(
     except (KeyError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: it does not fit its own configuration.") from error
     return trainer, facts["run"]
-
-
-def probe_directory(directory: Path) -> None:
-    """Create a folder and prove that files can be written there, before any work starts.
-
-    Raises:
-        UserError: it cannot be created or written to.
-    """
-    probe = directory / f".probe-{os.getpid()}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write to the folder {directory}: {error.strerror}.") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it: readers see all of it or nothing.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)  # there is one only if something went wrong
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
