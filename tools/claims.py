@@ -17,6 +17,7 @@ from goodharts_lib import fits, stats
 from goodharts_lib.experiments import analysis, cloning_story
 from goodharts_lib.experiments.analysis import EARLY, LATE, seeds
 from goodharts_lib.experiments.results import Stored, by_condition, values
+from goodharts_lib.modes import MODES
 from goodharts_lib.plotting import optimisation, phase
 from goodharts_lib.stats import Interval
 
@@ -212,36 +213,18 @@ CLAIMS = (
           _mean("poison at 0.4", LAST)),
     Claim(8, "True energy of `proxy` where poison reads 0.6", "interestingness",
           _mean("poison at 0.6", LAST)),
-    Claim(9, "Swap effect of `ground_truth` after a million steps, from 0 to 1", "two_by_two",
-          _mean("ground_truth", f"{END}.swap.tv"), 2),
-    Claim(9, "Swap effect of `proxy_jammed` after a million steps, from 0 to 1", "two_by_two",
-          _mean("proxy_jammed", f"{END}.swap.tv"), 2),
-    Claim(9, "Swap effect of `proxy_sighted` after a million steps, from 0 to 1", "two_by_two",
-          _mean("proxy_sighted", f"{END}.swap.tv"), 2),
-    Claim(9, "Swap effect of `proxy` after a million steps, from 0 to 1", "two_by_two",
-          _mean("proxy", f"{END}.swap.tv"), 2),
+    *(Claim(9, f"Swap effect of `{mode}` after a million steps, from 0 to 1", "two_by_two",
+            _mean(mode, f"{END}.swap.tv"), 2) for mode in MODES),
     Claim(9, "Map of `proxy` by guided backprop: signed rank correlation with the one after two "
              "layers are drawn anew",
           "two_by_two", _mean("proxy", "cascade.guided_backprop.network_fc"), 2),
     Claim(9, "Map of `proxy` by the gradient: signed rank correlation with the one after two "
              "layers are drawn anew", "two_by_two",
           _mean("proxy", "cascade.gradient.network_fc"), 2),
-    Claim(10, "True energy of `ground_truth` after 300,000 steps of our PPO, minus that after as "
-              "many of Stable-Baselines3's", "replication", _replicated("ground_truth")),
-    Claim(10, "True energy of `proxy` after 300,000 steps of our PPO, minus that after as many of "
-              "Stable-Baselines3's", "replication", _replicated("proxy")),
-    Claim(10, "True energy of `proxy_jammed` after 300,000 steps of our PPO, minus that after as "
-              "many of Stable-Baselines3's", "replication", _replicated("proxy_jammed")),
-    Claim(10, "True energy of `proxy_sighted` after 300,000 steps of our PPO, minus that after as "
-              "many of Stable-Baselines3's", "replication", _replicated("proxy_sighted")),
-    Claim(README, "*Mortal:* true energy of `ground_truth` after a million steps", "two_by_two",
-          _mean("ground_truth", MORTAL)),
-    Claim(README, "*Mortal:* true energy of `proxy` after a million steps", "two_by_two",
-          _mean("proxy", MORTAL)),
-    Claim(README, "*Mortal:* true energy of `proxy_jammed` after a million steps", "two_by_two",
-          _mean("proxy_jammed", MORTAL)),
-    Claim(README, "*Mortal:* true energy of `proxy_sighted` after a million steps", "two_by_two",
-          _mean("proxy_sighted", MORTAL)),
+    *(Claim(10, f"True energy of `{mode}` after 300,000 steps of our PPO, minus that after as many "
+                "of Stable-Baselines3's", "replication", _replicated(mode)) for mode in MODES),
+    *(Claim(README, f"*Mortal:* true energy of `{mode}` after a million steps", "two_by_two",
+            _mean(mode, MORTAL)) for mode in MODES),
     Claim(README, "*Mortal:* proxy score of `ground_truth` after a million steps", "two_by_two",
           _mean("ground_truth", f"{END}.mortal.proxy_score")),
     Claim(README, "*Mortal:* proxy score of `proxy` after a million steps", "two_by_two",

@@ -27,6 +27,7 @@ from goodharts_lib.stats import FloatArray
 
 JAMMED = MODE_COLORS["proxy_jammed"]
 RESCALED = "#0072B2"
+NOISY_GAP = 0.1  # at which the sensor's noise was varied
 SHADES = (  # of `proxy_jammed` at smaller and smaller gaps
     ("#9CCBEE", "-"), (JAMMED, "-"), ("#0072B2", "-"), ("#3A5FA0", (0, (4, 1.5))),
     ("#0B2545", (0, (1, 1))),
@@ -74,22 +75,69 @@ def typical_times(stored: Stored) -> dict[float, float]:
 
     A run that has not learned counts as slower than every one that has.
     """
-    found: dict[float, list[float]] = {}
+    found: dict[float, list[tuple[float, bool]]] = {}
     for gap, time, seen in zip(*analysis.learning_times(stored), strict=True):
-        found.setdefault(gap, []).append(time if seen else math.inf)
-    return {gap: float(np.median(found[gap])) for gap in sorted(found, reverse=True)}
+        found.setdefault(gap, []).append((time, seen))
+    return {gap: _median(found[gap]) for gap in sorted(found, reverse=True)}
 
 
 def noise_picture(stored: Stored) -> Drawn:
-    """Draw the time to learn over the sensor's noise, at gap 0.1, every seed."""
+    """Draw the time to learn over the sensor's noise at one gap: every seed, and the medians.
+
+    Runs that had not learned are hollow triangles at the step where they were given up.
+    """
     figure, (axes,) = panels(1, 3.4)
-    noisy = _noise(axes, stored)
-    axes.set_xlabel("sensor noise (std) at gap 0.1")
-    axes.set_ylabel("training steps until it is learned")
-    axes.set_ylim(3e4, 2.2e6)
-    axes.annotate("△ not learned by then", (0.03, 0.03), xycoords="axes fraction",
+    noisy = learning_times_by_noise(stored)
+    times = [(noise, *run) for noise, runs in noisy.items() for run in runs]
+    places, steps, seen = zip(*times, strict=True)
+    _times(axes, places, steps, seen, JAMMED)
+    medians = {noise: _median(runs) for noise, runs in noisy.items()}
+    known = [(noise, time) for noise, time in medians.items() if math.isfinite(time)]
+    axes.plot(*zip(*known, strict=True), color=JAMMED, linewidth=2)
+    still = typical_times(stored)[NOISY_GAP]
+    axes.axhline(still, color="#777777", linewidth=1, linestyle="--", zorder=0)
+    axes.annotate("median without noise", (0.98, still), xycoords=("axes fraction", "data"),
+                  xytext=(0, -3), textcoords="offset points", ha="right", va="top",
+                  fontsize="small")  # fmt: skip
+    axes.annotate("△ not learned when it was stopped", (0.02, 0.04), xycoords="axes fraction",
                   fontsize="small", color=JAMMED)  # fmt: skip
-    return figure, f"Learning time over noise at gap 0.1, a mark per seed: {noisy}."
+    axes.set_xlabel(f"spread of the sensor's noise, at a gap of {NOISY_GAP:g}")
+    axes.set_ylabel("training steps until it is learned")
+    axes.set_ylim(300_000, 2_000_000)
+    ticks = (300_000, 500_000, 1_000_000, 2_000_000)
+    axes.set_yticks(ticks, [in_steps(step) for step in ticks])
+    said = [
+        f"at {noise:g} {sum(learned for _, learned in runs)} of {len(runs)}, median "
+        + (f"{medians[noise]:,.0f}" if math.isfinite(medians[noise]) else "not within the time")
+        for noise, runs in noisy.items()
+    ]
+    return figure, (
+        f"Training steps until it is learned over the sensor's noise, both logarithmic, a mark per "
+        f"seed, at a gap of {NOISY_GAP:g}. Learned: {'; '.join(said)}. Median without noise "
+        f"{still:,.0f}."
+    )
+
+
+def learning_times_by_noise(stored: Stored) -> dict[float, list[tuple[int, bool]]]:
+    """Return, for each spread of noise from the smallest, the learning times of its runs.
+
+    Each is the training steps at which a run ended, and whether it had learned by then.
+    """
+    start = f"gap {NOISY_GAP:g} noise "
+    found = {
+        float(name.removeprefix(start)): [
+            (unit["metrics"]["total_steps"], unit["metrics"]["learned_at"] is not None)
+            for unit in units
+        ]
+        for name, units in by_condition(stored["units"]).items()
+        if name.startswith(start)
+    }
+    return dict(sorted(found.items()))
+
+
+def _median(runs: Sequence[tuple[float, bool]]) -> float:
+    """Return the median learning time; infinite if the middle one has not learned."""
+    return float(np.median([time if learned else math.inf for time, learned in runs]))
 
 
 def meals_picture(stored: Stored, gaps: Sequence[float]) -> Drawn:
@@ -200,23 +248,6 @@ def _scaled(axes: Axes, gap: float, units: Sequence[Mapping[str, Any]]) -> str:
         f"Gap {gap:g} seen as {10 * gap:g}: {sum(seen)} of {len(seen)} learned, median "
         f"{middle:,.0f} steps."
     )
-
-
-def _noise(axes: Axes, stored: Stored) -> str:
-    """Draw learning times over sensor noise; say how many learned."""
-    places, times, seen, said = [], [], [], []
-    for name, units in by_condition(stored["units"]).items():
-        if not name.startswith("gap 0.1 noise"):
-            continue
-        noise = float(name.split()[-1])
-        metrics = [unit["metrics"] for unit in units]
-        places += [noise] * len(units)
-        times += [m["learned_at"] or m["total_steps"] for m in metrics]
-        seen += [m["learned_at"] is not None for m in metrics]
-        learned = sum(m["learned_at"] is not None for m in metrics)
-        said.append((noise, f"{learned} of {len(metrics)} learned at {noise:g}"))
-    _times(axes, places, times, seen, JAMMED)
-    return ", ".join(words for _, words in sorted(said))
 
 
 def lure_picture(stored: Stored) -> Drawn:

@@ -126,7 +126,8 @@ def test_a_run_that_has_not_learned_is_a_hollow_triangle() -> None:
     figure, alt = sweeps.noise_picture(made.gap())
     hollow = [c for c in figure.axes[0].collections if np.allclose(c.get_facecolor()[:, :3], 1)]
     assert sum(len(c.get_offsets()) for c in hollow if len(c.get_offsets())) == 5
-    assert "0 of 5 learned at 0.2" in alt
+    assert "at 0.02 5 of 5, median 300,000; at 0.1 5 of 5, median 1,100,000; at 0.2 0 of 5" in alt
+    assert "Median without noise 100,000." in alt
     _, alt = sweeps.gap_picture(made.gap())
     assert "slope of -1.00" in alt  # ten thousand steps over the gap
     assert "Gap 0.01 seen as 0.1: 5 of 5 learned, median 100,000 steps." in alt
