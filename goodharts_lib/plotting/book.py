@@ -22,13 +22,17 @@ FIGURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Drawn]]] = {
     "replication": (("replication",), compared.replication_picture),
     "agreement": (
         ("two_by_two", "two_by_two_base"),
-        partial(compared.agreement_picture, step=EARLY),
+        partial(compared.pair_picture, names=("small", "default"), step=EARLY),
     ),
     "shaping": (
         ("two_by_two", "shaping_off"),
         partial(compared.shaping_picture, steps=(EARLY, LATE)),
     ),
     "death": (("mortality", "two_by_two"), compared.death_picture),
+    "death_cells": (
+        ("two_by_two", "mortality"),
+        partial(compared.pair_picture, names=("immortal", "mortal"), step=LATE),
+    ),
     "death_and_eyes": (("mortality",), compared.eyes_for_death_picture),
     "gap": (("gap",), sweeps.gap_picture),
     "gap_meals": (("gap",), partial(sweeps.meals_picture, gaps=(0.2, 0.1, 0.05, 0.02, 0.0))),

@@ -58,14 +58,14 @@ def replication_picture(stored: Stored) -> Drawn:
     )
 
 
-def agreement_picture(small: Stored, base: Stored, step: int) -> Drawn:
-    """Draw the small network beside the default one."""
+def pair_picture(one: Stored, other: Stored, names: tuple[str, str], step: int) -> Drawn:
+    """Draw two experiments with the four modes beside each other, after some training steps."""
     path = f"at.{step}.immortal.true_energy"
     groups = {
         name: {mode: values(stored, mode, path) for mode in MODES}
-        for name, stored in (("small", small), ("base", base))
+        for name, stored in zip(names, (one, other), strict=True)
     }
-    return beside(groups, f"True energy after {step:,} steps of two networks")
+    return beside(groups, f"True energy after {step:,} steps, {' and '.join(names)}")
 
 
 def shaping_picture(shaped: Stored, plain: Stored, steps: Sequence[int]) -> Drawn:
@@ -128,9 +128,7 @@ def _taught(mortal: Stored, courses: Sequence[tuple[str, Stored, str, str]]) -> 
     return figure, "; ".join(described)
 
 
-def _course(
-    axes: Axes, name: str, stored: Stored, mode: str, style: str, path: str | None
-) -> str:
+def _course(axes: Axes, name: str, stored: Stored, mode: str, style: str, path: str | None) -> str:
     """Draw a metric, or poison's share of meals, over training; say where it begins and ends."""
     if path is None:
         steps, food = analysis.over_steps(stored, mode, "immortal.food")

@@ -42,7 +42,9 @@ DRAWN: dict[str, Callable[[], Drawn]] = {
     "lures": lambda: sweeps.lure_picture(made.lures()),
     "phase": lambda: phase.phase_picture(made.phase()),
     "replication": lambda: compared.replication_picture(made.replication()),
-    "agreement": lambda: compared.agreement_picture(made.two_by_two(), made.two_by_two(), 300_000),
+    "pair": lambda: compared.pair_picture(
+        made.two_by_two(), made.two_by_two(), ("immortal", "mortal"), 300_000
+    ),
     "shaping": lambda: compared.shaping_picture(
         made.two_by_two(), made.two_by_two(), (300_000, 1_000_000)
     ),
@@ -183,3 +185,12 @@ def test_one_seed_has_no_interval() -> None:
     interval = seeds_and_mean(axes, 1, [1.0, 2.0, 3.0], "red")
     assert interval is not None
     assert interval.estimate == 2.0
+
+
+def test_a_pair_of_experiments_is_drawn_seed_by_seed() -> None:
+    one, other = made.two_by_two(), made.two_by_two((300_000,))  # the other ends where this begins
+    figure, alt = compared.pair_picture(one, other, ("immortal", "mortal"), 300_000)
+    assert dots(figure.axes[0]) == 5 * 2 * len(MODES)
+    food, poison = (4 + end for end in made.ends("proxy"))
+    assert f"mortal {10 * food - 30 * poison - 100:,.0f} [" in alt.split("; ")[1]
+    assert alt.startswith("True energy after 300,000 steps, immortal and mortal")
