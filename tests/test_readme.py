@@ -15,7 +15,7 @@ from goodharts_lib.behaviors.scripted import SCRIPTED
 from goodharts_lib.experiments import catalog, results, tables
 from goodharts_lib.modes import MODES
 
-LATE = 1_000_000  # training steps
+EARLY, LATE = 300_000, 1_000_000  # training steps
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -83,14 +83,18 @@ def test_every_file_it_names_is_there() -> None:
 
 
 def test_what_the_default_network_gives_is_what_was_stored() -> None:
-    text = (ROOT / "tests/quickstart.json").read_text(encoding="utf-8")
-    short, long = (unit["metrics"]["verification"] for unit in json.loads(text)["units"])
-    assert not short["passed"]
-    assert short["choice"] > 0.9
-    assert short["alive"] > 0.9
-    assert f"directional accuracy {short['directional']:.0%}".replace("%", " %") in README
-    assert long["passed"]
-    assert f"it passes ({long['directional']:.0%})".replace("%", " %") in README
+    base = catalog.load_results("two_by_two_base")
+
+    def found(step: int, what: str) -> list[float]:
+        return results.values(base, "ground_truth", f"at.{step}.verification.{what}")
+
+    assert len(found(EARLY, "passed")) == 5
+    assert not any(found(100_000, "passed"))
+    assert min(found(100_000, "choice") + found(100_000, "alive")) > 0.9
+    assert all(found(EARLY, "passed"))
+    for step, said in ((100_000, "(directional accuracy {} to {} % on"), (EARLY, "({} to {} %)")):
+        accuracy = [round(100 * share) for share in found(step, "directional")]
+        assert said.format(min(accuracy), max(accuracy)) in README
 
 
 def test_a_card_on_another_site_tells_what_the_readme_tells_of_the_picture() -> None:

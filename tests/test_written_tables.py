@@ -83,7 +83,7 @@ def test_what_the_quick_start_takes_is_what_was_measured() -> None:
     assert seconds
     for steps, said, minutes in (
         ("100,000", "a minute and a half on two", 1.5),
-        ("250,000", "three and a half minutes", 3.5),
+        ("300,000", "about four minutes", 4.0),
     ):
         hundreds = int(steps.replace(",", "")) / 100_000
         assert abs(hundreds * int(seconds[1]) / 60 - minutes) < 0.25

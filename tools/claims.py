@@ -93,6 +93,14 @@ def _gap_slope(stored: Stored) -> Interval:
     return fits.censored_loglog_slope(*analysis.learning_times(stored)).slope
 
 
+def _noise_costs(noise: float) -> Callable[[Stored], Interval]:
+    path = "learned_at"  # in steps; a run that has not learned has none, and is refused
+    return lambda stored: stats.difference_interval(*(
+        [steps / 1000 for steps in seeds(stored, condition, path)]
+        for condition in (f"gap 0.1 noise {noise:g}", "gap 0.1")
+    ))  # fmt: skip
+
+
 def _blind_share(stored: Stored) -> Interval:
     return stats.difference_interval(*(
         [analysis.meals_share(analysis.last(unit)["immortal"]) for unit in units]
@@ -190,6 +198,10 @@ CLAIMS = (
           _gap_slope, 2),
     Claim(7, "At gap 0: poison's share of the meals of `proxy_jammed`, minus that of an eater of "
              "everything", "gap", _blind_share, 3),
+    Claim(7, "Learning time at a gap of 0.1 that a noise of 0.05 adds, in thousands of steps", "gap",
+          _noise_costs(0.05)),
+    Claim(7, "True energy of `proxy_jammed` at a gap of 0.1 with a noise of 0.1, in the end", "gap",
+          _mean("gap 0.1 noise 0.1", LAST)),
     Claim(8, "Border of harm where poison takes three times what food gives, as poison's share of "
              "meals", "phase",
           _border(3.0), 3),
@@ -223,6 +235,8 @@ CLAIMS = (
           _mean("proxy", "cascade.gradient.network_fc"), 2),
     *(Claim(10, f"True energy of `{mode}` after 300,000 steps of our PPO, minus that after as many "
                 "of Stable-Baselines3's", "replication", _replicated(mode)) for mode in MODES),
+    *(Claim(10, f"True energy of `{mode}` after 300,000 steps with the default network",
+            "two_by_two_base", _mean(mode, f"at.{EARLY}.immortal.true_energy")) for mode in MODES),
     *(Claim(README, f"*Mortal:* true energy of `{mode}` after a million steps", "two_by_two",
             _mean(mode, MORTAL)) for mode in MODES),
     Claim(README, "*Mortal:* proxy score of `ground_truth` after a million steps", "two_by_two",
