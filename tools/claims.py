@@ -186,6 +186,8 @@ CLAIMS = (
           _difference("proxy_sighted", "proxy")),
     Claim(5, "True energy of `proxy_sighted` that could die in training, after two million steps",
           "mortality", _mean("proxy_sighted", LAST)),
+    *(Claim(5, f"True energy of `{mode}` that could die in training, after a million steps",
+            "mortality", _mean(mode)) for mode in MODES),
     Claim(6, "Change of the true energy of `proxy` in its first four updates, since the untrained "
              "network",
           "two_by_two", _first_block),
@@ -198,8 +200,8 @@ CLAIMS = (
           _gap_slope, 2),
     Claim(7, "At gap 0: poison's share of the meals of `proxy_jammed`, minus that of an eater of "
              "everything", "gap", _blind_share, 3),
-    Claim(7, "Learning time at a gap of 0.1 that a noise of 0.05 adds, in thousands of steps", "gap",
-          _noise_costs(0.05)),
+    Claim(7, "Learning time at a gap of 0.1 that a noise of 0.05 adds, in thousands of steps",
+          "gap", _noise_costs(0.05)),
     Claim(7, "True energy of `proxy_jammed` at a gap of 0.1 with a noise of 0.1, in the end", "gap",
           _mean("gap 0.1 noise 0.1", LAST)),
     Claim(8, "Border of harm where poison takes three times what food gives, as poison's share of "
