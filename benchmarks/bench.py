@@ -18,7 +18,7 @@ from benchmarks.sections import Settings, sections
 from goodharts_lib import runtime
 from goodharts_lib.cli import Parser
 from goodharts_lib.errors import UserError, run_command
-from goodharts_lib.training.ppo.checkpoint import probe_directory, write_whole
+from goodharts_lib.files import probe_directory, write_whole
 
 
 def _parser() -> Parser:

@@ -23,7 +23,8 @@ from goodharts_lib.experiments import catalog, cloning, cloning_story, results
 from goodharts_lib.experiments.analysis import TooFewError
 from goodharts_lib.experiments.catalog import EXPERIMENTS
 from goodharts_lib.experiments.cloning_story import Course
-from goodharts_lib.experiments.measures import agent_unit, judge
+from goodharts_lib.experiments.judging import judge
+from goodharts_lib.experiments.measures import agent_unit
 from goodharts_lib.training.cloning import visit
 from goodharts_lib.training.train import Cloner, clone
 
