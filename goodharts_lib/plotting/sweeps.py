@@ -103,9 +103,9 @@ def noise_picture(stored: Stored) -> Drawn:
                   fontsize="small", color=JAMMED)  # fmt: skip
     axes.set_xlabel(f"spread of the sensor's noise, at a gap of {NOISY_GAP:g}")
     axes.set_ylabel("training steps until it is learned")
-    axes.set_ylim(300_000, 2_000_000)
     ticks = (300_000, 500_000, 1_000_000, 2_000_000)
     axes.set_yticks(ticks, [in_steps(step) for step in ticks])
+    axes.set_ylim(0.6 * min(still, *steps), 1.3 * max(steps))
     said = [
         f"at {noise:g} {sum(learned for _, learned in runs)} of {len(runs)}, median "
         + (f"{medians[noise]:,.0f}" if math.isfinite(medians[noise]) else "not within the time")
